@@ -1,0 +1,116 @@
+"""The kinds of value that Rebook's JSON is made of, each with its sentence for the person who got it wrong."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from email_validator import EmailNotValidError, validate_email
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
+
+from rebook.moments import format_moment, parse_moment, zone
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+NAME_MAX_LENGTH = 200
+ADDRESS_MAX_LENGTH = 254
+NOTE_MAX_LENGTH = 1_000
+
+
+class CommandSchema(Schema):
+    """A request body: unknown fields are refused, null means absent."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"unknown": "There is no such field.", "type": "Must be an object."}  # noqa: RUF012
+
+    @pre_load
+    def _null_is_absent(self, data: Any, **_: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {name: value for name, value in data.items() if value is not None}
+
+
+class _Text(fields.String):
+    """Text without what no database or terminal can carry (NUL, lone surrogates) up to `longest` characters."""
+
+    line_breaks_allowed = False
+
+    def __init__(self, longest: int, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(max=longest, error="At most {max} characters."), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        found: str = super()._deserialize(value, attr, data, **kwargs)
+        if any(self._is_refused(character) for character in found):
+            raise ValidationError("Must not contain control characters.")
+        return found
+
+    def _is_refused(self, character: str) -> bool:
+        if self.line_breaks_allowed and character in "\r\n\t":
+            return False
+        return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+
+
+class Line(_Text):
+    """One line of text that says something: surrounding blanks are cut, and something must be left."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        found = super()._deserialize(value, attr, data, **kwargs).strip()
+        if not found:
+            raise ValidationError("Must not be blank.")
+        return found
+
+
+class Note(_Text):
+    """Free text that may hold line breaks, and may be empty."""
+
+    line_breaks_allowed = True
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return super()._deserialize(value, attr, data, **kwargs).replace("\r\n", "\n").strip()
+
+
+class Address(fields.String):
+    """An e-mail address that mail can be sent to, as far as its spelling tells (no DNS, ASCII local part)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        found: str = super()._deserialize(value, attr, data, **kwargs).strip()
+        if len(found) > ADDRESS_MAX_LENGTH:
+            raise ValidationError(f"At most {ADDRESS_MAX_LENGTH} characters.")
+        try:
+            checked = validate_email(
+                found, check_deliverability=False, allow_smtputf8=False, test_environment=True
+            )
+        except EmailNotValidError:
+            raise ValidationError("Not an e-mail address such as ada@example.org.") from None
+        return checked.ascii_email or checked.normalized
+
+
+class Zone(fields.String):
+    """The name of an IANA time zone."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        found: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            zone(found)
+        except ValueError:
+            raise ValidationError("Not a known time zone such as Europe/Berlin.") from None
+        return found
+
+
+class Moment(fields.Field["datetime"]):
+    """A time with an offset (RFC 3339, section 5.6), as aware UTC."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
+        if not isinstance(value, str):
+            raise ValidationError("Not a time with an offset, such as 2030-11-05T15:00:00+01:00.")
+        try:
+            return parse_moment(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:
+        return None if value is None else format_moment(value)

@@ -1,0 +1,130 @@
+"""Kafka clients with the settings that keep events safe, and the topics with their owners' promises.
+
+kafka-python is told everything that matters: idempotence is switched off silently by conflicting options,
+auto-commit and topic auto-creation are on unless refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from rebook.settings import setting, text, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+BOOKINGS, MEETING_TYPES, TEAM, DELIVERIES, DEAD_LETTERS = (
+    "bookings",
+    "meeting-types",
+    "team",
+    "deliveries",
+    "dead-letters",
+)
+PARTITIONS: Mapping[str, int] = {BOOKINGS: 12, MEETING_TYPES: 1, TEAM: 1, DELIVERIES: 12, DEAD_LETTERS: 1}
+
+_NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"
+
+__all__ = ["KafkaError"]
+
+
+@dataclass(frozen=True)
+class KafkaSettings:
+    """Where Kafka is, and what its topics promise."""
+
+    bootstrap_servers: str = setting(
+        "KAFKA_BOOTSTRAP_SERVERS", text, "Kafka's addresses, `host:port`, separated by commas"
+    )
+    topic_prefix: str = setting("TOPIC_PREFIX", text, "What every topic's name begins with", "rebook.")
+    topic_replication: int = setting(
+        "TOPIC_REPLICATION_FACTOR", whole(1, 9), "Replicas of each topic (3 in production)", "1"
+    )
+    topic_min_isr: int = setting(
+        "TOPIC_MIN_ISR",
+        whole(1, 9),
+        "Replicas that must have a record before it counts (2 in production)",
+        "1",
+    )
+    topic_retention_ms: int = setting(
+        "TOPIC_RETENTION_MS",
+        whole(-1, 2**62),
+        "How long topics keep records, in milliseconds; -1 for ever",
+        "-1",
+    )
+    session_timeout_ms: int = setting(
+        "KAFKA_SESSION_TIMEOUT_MS",
+        whole(1_000, 600_000),
+        "After how many milliseconds of silence a consumer's partitions go to another",
+        "6000",
+    )
+
+    def topic(self, name: str) -> str:
+        """The full name of one of the topics above."""
+        return self.topic_prefix + name
+
+
+def producer(settings: KafkaSettings, **options: Any) -> KafkaProducer:
+    """A producer that loses and doubles nothing while it lives; any error must end the process."""
+    return KafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers.split(","),
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        **options,
+    )
+
+
+def consumer(settings: KafkaSettings, group: str | None, **options: Any) -> KafkaConsumer:
+    """A consumer that commits nothing to Kafka: offsets live with the rows they made."""
+    return KafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers.split(","),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        allow_auto_create_topics=False,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=settings.session_timeout_ms // 3,
+        fetch_max_wait_ms=20,
+        **options,
+    )
+
+
+@contextlib.contextmanager
+def admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    client = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers.split(","))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def topic_ids(client: KafkaAdminClient, topics: list[str]) -> dict[str, str]:
+    """The id of each topic that exists; a topic made anew under an old name has another id."""
+    described = client.describe_topics(topics)
+    return {
+        topic["name"]: str(topic["topic_id"])
+        for topic in described
+        if topic["error_code"] == 0 and str(topic["topic_id"]) != _NO_TOPIC_ID
+    }
+
+
+def ensure_topic(client: KafkaAdminClient, settings: KafkaSettings, name: str) -> str:
+    """Create one of our topics unless it is there; its full name. Only the topic's owner calls this."""
+    topic = settings.topic(name)
+    wanted = {
+        topic: {
+            "num_partitions": PARTITIONS[name],
+            "replication_factor": settings.topic_replication,
+            "configs": {
+                "retention.ms": str(settings.topic_retention_ms),
+                "min.insync.replicas": str(settings.topic_min_isr),
+            },
+        }
+    }
+    with contextlib.suppress(TopicAlreadyExistsError):
+        client.create_topics(wanted, wait_for_metadata=True)
+    return topic

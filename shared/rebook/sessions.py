@@ -1,0 +1,104 @@
+"""The team's session: a signed cookie that every web process can read, and the CSRF token tied to it.
+
+What ends a session (logout, removal, a changed password) is an event, so each service keeps its own list of
+what has ended; the cookie alone only says who logged in and when it was last used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import asdict, dataclass
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+
+from itsdangerous import BadData, Signer, URLSafeTimedSerializer
+
+if TYPE_CHECKING:
+    from flask import Request, Response
+
+SESSION_COOKIE = "rebook_session"
+CSRF_COOKIE = "rebook_csrf"
+CSRF_HEADER = "X-CSRF-Token"
+CSRF_FIELD = "csrf_token"
+_REFRESH_AFTER_S = 300
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who is logged in: `generation` counts the member's passwords, `session_id` names this login."""
+
+    member_id: str
+    email: str
+    generation: int
+    session_id: str
+
+    @classmethod
+    def begin(cls, member_id: str, email: str, generation: int) -> Session:
+        return cls(member_id, email, generation, secrets.token_urlsafe(16))
+
+
+class Sessions:
+    """Makes and reads session cookies; keys newest first, idle time in hours."""
+
+    def __init__(self, keys: tuple[str, ...], idle_hours: int, *, secure: bool) -> None:
+        oldest_first = list(reversed(keys))
+        options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        self._serializer = URLSafeTimedSerializer(
+            oldest_first, salt="rebook.session.v1", signer_kwargs=options
+        )
+        self._csrf = Signer(oldest_first, salt="rebook.csrf.v1", **options)  # type: ignore[arg-type]
+        self._max_age_s = idle_hours * 3600
+        self._secure = secure
+
+    def read(self, request: Request) -> Session | None:
+        """The session of a request's cookie, unless it is forged or was idle for too long."""
+        try:
+            return Session(
+                **self._serializer.loads(request.cookies.get(SESSION_COOKIE, ""), max_age=self._max_age_s)
+            )
+        except (BadData, TypeError):
+            return None
+
+    def is_due_for_refresh(self, request: Request) -> bool:
+        """Whether a session that is in use should get a newer time of last use."""
+        try:
+            self._serializer.loads(request.cookies.get(SESSION_COOKIE, ""), max_age=_REFRESH_AFTER_S)
+        except BadData:
+            return True
+        return False
+
+    def write(self, response: Response, session: Session) -> None:
+        self._set(response, SESSION_COOKIE, str(self._serializer.dumps(asdict(session))), httponly=True)
+        self._set(response, CSRF_COOKIE, self.csrf_token(session.session_id), httponly=False)
+
+    def clear(self, response: Response) -> None:
+        for name in (SESSION_COOKIE, CSRF_COOKIE):
+            response.delete_cookie(name, secure=self._secure, samesite="Lax")
+
+    def csrf_token(self, session_id: str) -> str:
+        """What a write made with this session repeats; for a login form, `session_id` is a random text."""
+        return self._csrf.sign(session_id).decode()
+
+    def csrf_matches(self, session: Session, given: str) -> bool:
+        return compare_digest(self.csrf_token(session.session_id).encode(), given.encode("utf-8", "replace"))
+
+    def begin_login(self, request: Request, response: Response) -> str:
+        """The CSRF token of the login form, kept in a cookie until the login; it defeats login CSRF."""
+        token = request.cookies.get(CSRF_COOKIE, "")
+        if not self._is_ours(token):
+            token = self.csrf_token(secrets.token_urlsafe(16))
+            self._set(response, CSRF_COOKIE, token, httponly=False)
+        return token
+
+    def login_matches(self, request: Request, given: str) -> bool:
+        cookie = request.cookies.get(CSRF_COOKIE, "")
+        return self._is_ours(cookie) and compare_digest(cookie.encode(), given.encode("utf-8", "replace"))
+
+    def _is_ours(self, token: str) -> bool:
+        return self._csrf.validate(token.encode("utf-8", "replace"))
+
+    def _set(self, response: Response, name: str, value: str, *, httponly: bool) -> None:
+        response.set_cookie(
+            name, value, max_age=self._max_age_s, secure=self._secure, httponly=httponly, samesite="Lax"
+        )

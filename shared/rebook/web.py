@@ -1,0 +1,181 @@
+"""What every web process does the same way: correlation ids, problems, logs, metrics, security headers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, current_app, g, request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from rebook.problems import PROBLEMS, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flask.typing import ResponseReturnValue
+
+log = structlog.get_logger()
+
+BODY_MAX_BYTES = 64 * 1024
+_CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_CODES = {
+    400: "malformed-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+}
+_LATENCY = Histogram(
+    "http_request_seconds",
+    "Time from the request's arrival to its answer",
+    ["method", "route", "status"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+
+
+def new_app(name: str, public_url: str, trusted_proxies: int, **options: Any) -> Flask:
+    """A Flask app that answers errors as problems and measures, logs and correlates every request."""
+    app = Flask(name, **options)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["PUBLIC_URL"] = public_url
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
+    app.url_map.strict_slashes = False
+    app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+        app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
+    )
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.register_error_handler(Refused, _answer_refusal)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_defect)
+    app.add_url_rule("/healthz", "healthz", alive)
+    app.add_url_rule("/metrics", "metrics", measurements)
+    return app
+
+
+def correlation_id() -> str:
+    """The id that ties this request to everything it causes."""
+    return str(g.correlation_id)
+
+
+def json_body() -> Any:
+    """The request's JSON; no body and no media type is an empty object.
+
+    Raises:
+        Refused: 413, 415 or 400, in that order.
+    """
+    if (request.content_length or 0) > BODY_MAX_BYTES:
+        raise Refused(code="body-too-large")
+    raw = request.get_data(cache=True)
+    if not raw and not request.content_type:
+        return {}
+    if not request.is_json:
+        raise Refused(code="unsupported-media-type")
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refused(code="malformed-json") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")  # RFC 8259, section 6
+
+
+def problem(refusal: Refused) -> Response:
+    """The RFC 9457 answer for a refusal."""
+    known = PROBLEMS[refusal.code]
+    body: dict[str, Any] = {
+        "type": f"{current_app.config['PUBLIC_URL']}/problems/{refusal.code}",
+        "title": known.title,
+        "status": known.status,
+        "detail": refusal.detail,
+        "code": refusal.code,
+    }
+    if refusal.errors is not None:
+        body["errors"] = refusal.errors
+    answer = Response(json.dumps(body), known.status, mimetype="application/problem+json")
+    answer.headers.update(refusal.headers)
+    return answer
+
+
+def measurements() -> Response:
+    """This process's metrics, those of its sibling workers included (Prometheus text format)."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def alive() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+def when_refused(app: Flask, answer: Callable[[Refused], ResponseReturnValue | None]) -> None:
+    """Let `answer` show a refusal its own way (a page, a form); None leaves it to be a problem document."""
+    app.extensions["rebook_refusals"] = answer
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Correlation-Id", "")
+    g.correlation_id = given if _CORRELATION_ID.fullmatch(given) else str(uuid4())
+    g.began_s = time.perf_counter()
+    structlog.contextvars.bind_contextvars(correlation_id=g.correlation_id)
+
+
+def _finish(response: Response) -> Response:
+    if "correlation_id" not in g:
+        _begin()
+    took_s = time.perf_counter() - g.began_s
+    route = request.url_rule.rule if request.url_rule else "none"
+    _LATENCY.labels(request.method, route, response.status_code).observe(took_s)
+    if route not in {"/healthz", "/readyz", "/statusz", "/metrics"}:
+        log.info(
+            "request",
+            method=request.method,
+            route=route,
+            status=response.status_code,
+            took_ms=round(took_s * 1000, 1),
+        )
+    response.headers["X-Correlation-Id"] = g.correlation_id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    structlog.contextvars.clear_contextvars()
+    return response
+
+
+def _answer_refusal(refusal: Refused) -> ResponseReturnValue:
+    shown = current_app.extensions.get("rebook_refusals", _as_problem)(refusal)
+    return problem(refusal) if shown is None else shown
+
+
+def _as_problem(_: Refused) -> None:
+    return None
+
+
+def _answer_http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None or (error.code or 500) < 400:
+        return error.get_response()
+    code = _CODES.get(error.code or 500, "malformed-request")
+    headers: Mapping[str, str] = dict(error.get_headers())
+    kept = {name: value for name, value in headers.items() if name in {"Allow", "Retry-After"}}
+    return _answer_refusal(Refused(code=code, headers=kept))
+
+
+def _answer_defect(error: Exception) -> ResponseReturnValue:
+    log.error("request failed", exc_info=error)
+    return _answer_refusal(Refused(code="internal-error"))
