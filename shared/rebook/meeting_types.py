@@ -110,8 +110,8 @@ def _in_order(hours: Hours) -> None:
         raise ValidationError("Hours of one day must not overlap.")
 
 
-def _hours() -> fields.List[list[str]]:
-    pair = fields.List(
+def _hours() -> fields.List[Any]:
+    pair: fields.List[Any] = fields.List(
         _Clock(), validate=validate.Length(equal=2, error="Must be an opening and a closing time.")
     )
     return fields.List(pair, validate=[validate.Length(max=48), _in_order])
