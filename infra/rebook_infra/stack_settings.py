@@ -1,0 +1,66 @@
+"""What the person who starts the local stack may choose, all of it by environment variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from rebook.settings import address, flag, origin, port, setting, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+CHOSEN = "REBOOK_CHOSEN"  # in an env file: the variables that the stack chose by itself
+
+
+def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
+    """None where the variable is absent or empty."""
+    return lambda value: parse(value) if value else None
+
+
+def folder(value: str) -> Path:
+    return Path(value).expanduser().resolve()
+
+
+@dataclass(frozen=True)
+class StackSettings:
+    """Everything that can be chosen has a default, so that `make run` alone is enough."""
+
+    port: int = setting("REBOOK_PORT", port, "The gateway's port, where the site is", "8000")
+    listen_host: str = setting("LISTEN_HOST", text, "The address the gateway listens on", "127.0.0.1")
+    data_dir: Path = setting(  # noqa: RUF009 - makes a field
+        "REBOOK_DATA_DIR", folder, "Where the local stack keeps its data", ".local"
+    )
+    team_email: str = setting("TEAM_EMAIL", address, "The first team member", "team@example.org")
+    team_password: str | None = setting(
+        "TEAM_PASSWORD", optional(text), "The first team member's password; generated where absent", ""
+    )
+    public_url: str | None = setting(
+        "PUBLIC_URL", optional(origin), "The origin where links point; the gateway's own where absent", ""
+    )
+    demo: bool = setting("REBOOK_DEMO", flag, "Whether to begin with two meeting types to try", "1")
+    database_url: str | None = setting(
+        "DATABASE_URL",
+        optional(text),
+        "A PostgreSQL server to use, as an administrator; else one is started",
+        "",
+    )
+    kafka: str | None = setting(
+        "KAFKA_BOOTSTRAP_SERVERS", optional(text), "A Kafka to use; else a small broker is started", ""
+    )
+    smtp_host: str | None = setting(
+        "SMTP_HOST", optional(text), "A mail server to use; else a mail catcher is started", ""
+    )
+
+
+def without_chosen(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what an earlier stack chose.
+
+    A shell that has read `.local/env` holds the addresses of servers that are gone; started from there,
+    the stack must not take them for servers that somebody wants it to use.
+    """
+    chosen = {CHOSEN, *environ.get(CHOSEN, "").split()}
+    return {name: value for name, value in environ.items() if name not in chosen}
