@@ -1,0 +1,114 @@
+"""What the notifier's processes need to know; `create_app` and `main` load it, nothing else reads the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import parseaddr
+
+from rebook.kafka import KafkaSettings
+from rebook.serving import ListenSettings
+from rebook.settings import address, keys, one_of, origin, port, setting, text, whole
+
+
+@dataclass(frozen=True)
+class OwnerSettings:
+    """What changes the database's tables needs their owner's rights."""
+
+    owner_database_url: str = setting(
+        "NOTIFIER_OWNER_DATABASE_URL", text, "The notifier's database, as the role that owns its tables"
+    )
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    database_url: str = setting(
+        "NOTIFIER_DATABASE_URL", text, "The notifier's database, as the role it runs with"
+    )
+
+
+@dataclass(frozen=True)
+class LetterSettings:
+    """What every letter says about where it comes from."""
+
+    public_url: str = setting(
+        "PUBLIC_URL", origin, "The origin that people use; links in letters point there"
+    )
+    manage_link_keys: tuple[str, ...] = setting(
+        "MANAGE_LINK_KEYS", keys, "Secrets that sign manage links, newest first; dropping one ends its links"
+    )
+    mail_from: str = setting("MAIL_FROM", address, "Who letters come from: `Rebook <bookings@example.org>`")
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain in Message-IDs and in the UIDs of calendar entries."""
+        return parseaddr(self.mail_from)[1].rpartition("@")[2]
+
+
+@dataclass(frozen=True)
+class SmtpSettings:
+    """The mail server that takes the letters."""
+
+    smtp_host: str = setting("SMTP_HOST", text, "The mail server's name or address")
+    smtp_port: int = setting("SMTP_PORT", port, "The mail server's port", "25")
+    smtp_security: str = setting(
+        "SMTP_SECURITY",
+        one_of("none", "starttls", "tls"),
+        "How the connection is protected: not at all, upgraded after the greeting, or from its first byte",
+        "none",
+    )
+    smtp_user: str = setting("SMTP_USER", text, "The name to log in with; empty where no login is asked", "")
+    smtp_password: str = setting("SMTP_PASSWORD", text, "The password that belongs to SMTP_USER", "")
+    smtp_timeout_s: int = setting(
+        "SMTP_TIMEOUT_S",
+        whole(1, 600),
+        "After how many seconds of silence a mail server counts as stuck",
+        "30",
+    )
+
+
+@dataclass(frozen=True)
+class OutboxSettings:
+    """How patient the sender is; waits double from the first to the longest, with jitter."""
+
+    letter_max_age_hours: int = setting(
+        "LETTER_MAX_AGE_HOURS",
+        whole(1, 24 * 365),
+        "A letter that fell due longer ago is skipped, so that no accident mails the past again",
+        "72",
+    )
+    letter_tries: int = setting(
+        "LETTER_TRIES", whole(1, 1_000), "After how many refused tries a letter counts as failed", "20"
+    )
+    letter_first_wait_ms: int = setting(
+        "LETTER_FIRST_WAIT_MS", whole(10, 60_000), "The wait after a letter's first refused try", "1500"
+    )
+    letter_longest_wait_ms: int = setting(
+        "LETTER_LONGEST_WAIT_MS",
+        whole(10, 600_000),
+        "The longest wait between two tries of a letter",
+        "60000",
+    )
+
+
+@dataclass(frozen=True)
+class WorkerSettings(
+    KafkaSettings, ListenSettings, DatabaseSettings, LetterSettings, SmtpSettings, OutboxSettings
+):
+    """Everything `notifier worker` needs."""
+
+    worker_port: int = setting(
+        "NOTIFIER_WORKER_PORT", port, "Where the notifier's worker answers /healthz, /readyz and /metrics"
+    )
+
+
+@dataclass(frozen=True)
+class WebProcessSettings(ListenSettings, DatabaseSettings):
+    """Everything `notifier web` needs."""
+
+    web_port: int = setting("NOTIFIER_WEB_PORT", port, "Where the notifier's web process listens")
+    public_url: str = setting(
+        "PUBLIC_URL", origin, "The origin that people use; links in letters point there"
+    )
+    trusted_proxies: int = setting(
+        "TRUSTED_PROXIES", whole(0, 10), "Proxies in front whose X-Forwarded headers are believed", "1"
+    )
