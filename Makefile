@@ -1,0 +1,59 @@
+# `make` alone lists what there is. The virtual environment makes itself.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PACKAGES := shared services/booking-command services/booking-query services/notifier infra
+INSTALLED := $(VENV)/installed
+INSTALLED_DEV := $(VENV)/installed-dev
+PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: $(INSTALLED) ## Run everything on this machine; Ctrl-C stops it
+	@exec $(VENV)/bin/python -m rebook_infra
+
+.PHONY: test
+test: $(INSTALLED_DEV) ## Prove that it works: unit, contract, integration and end-to-end tests
+	@$(VENV)/bin/python -m pytest $(PYTEST)
+
+.PHONY: check
+check: $(INSTALLED_DEV) ## Look at the code: ruff, its formatter, mypy --strict
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+.PHONY: format
+format: $(INSTALLED_DEV) ## Lay the code out as `make check` wants it
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+.PHONY: clean
+clean: ## Remove what was made here; bookings in .local stay
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name '*.egg-info' -prune -exec rm -rf {} +
+
+# The first Python that is new enough; venv and pip have to come with it.
+$(VENV)/bin/python:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then echo "Rebook needs Python 3.11 or newer, and there is none on the PATH." >&2; exit 2; fi; \
+	echo "Making a virtual environment with $$($$found --version)"; \
+	$$found -m venv $(VENV) || \
+	    { rm -rf $(VENV); echo "$$found cannot make a virtual environment; is its venv package installed?" >&2; exit 2; }
+
+$(INSTALLED): constraints.txt $(PACKAGES:%=%/pyproject.toml) | $(VENV)/bin/python
+	@echo "Installing what Rebook stands on (once, and when it changes)"
+	@$(PIP_INSTALL) setuptools wheel
+	@$(PIP_INSTALL) --no-build-isolation $(PACKAGES:%=-e ./%)
+	@touch $@
+
+$(INSTALLED_DEV): requirements-dev.txt $(INSTALLED)
+	@echo "Installing what the tests and checks need"
+	@$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
