@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Hours = list[list[str]]  # [["09:00", "17:00"]], wall-clock times in the type's zone
 
-SLUG_PATTERN = r"[a-z0-9]+(-[a-z0-9]+)*"
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 SLUG_MAX_LENGTH = 100
 HOUR_MINUTES = 60
 DAY_MINUTES = 24 * HOUR_MINUTES
@@ -77,6 +77,11 @@ class MeetingType:
         """Host and `notify`, each once whatever the letters' case."""
         unique = {address.lower(): address for address in reversed([self.host.email, *self.notify])}
         return list(reversed(unique.values()))
+
+
+def is_slug(text: str) -> bool:
+    """Whether a meeting type can have that name in its address."""
+    return len(text) <= SLUG_MAX_LENGTH and _SLUG.fullmatch(text) is not None
 
 
 class _Clock(fields.String):

@@ -60,7 +60,7 @@ def new_app(name: str, public_url: str, trusted_proxies: int, **options: Any) ->
     )
     app.before_request(_begin)
     app.after_request(_finish)
-    app.register_error_handler(Refused, _answer_refusal)
+    app.register_error_handler(Refused, refuse)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_defect)
     app.add_url_rule("/healthz", "healthz", alive)
@@ -158,7 +158,8 @@ def _finish(response: Response) -> Response:
     return response
 
 
-def _answer_refusal(refusal: Refused) -> ResponseReturnValue:
+def refuse(refusal: Refused) -> ResponseReturnValue:
+    """Answer a refusal as a problem document, or as `when_refused` has it."""
     shown = current_app.extensions.get("rebook_refusals", _as_problem)(refusal)
     return problem(refusal) if shown is None else shown
 
@@ -173,9 +174,9 @@ def _answer_http_error(error: HTTPException) -> ResponseReturnValue:
     code = _CODES.get(error.code or 500, "malformed-request")
     headers: Mapping[str, str] = dict(error.get_headers())
     kept = {name: value for name, value in headers.items() if name in {"Allow", "Retry-After"}}
-    return _answer_refusal(Refused(code=code, headers=kept))
+    return refuse(Refused(code=code, headers=kept))
 
 
 def _answer_defect(error: Exception) -> ResponseReturnValue:
     log.error("request failed", exc_info=error)
-    return _answer_refusal(Refused(code="internal-error"))
+    return refuse(Refused(code="internal-error"))

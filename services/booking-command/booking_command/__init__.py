@@ -1,0 +1,1 @@
+"""booking-command: says yes or no to every change, keeps each as an event, and publishes them."""

@@ -1,0 +1,212 @@
+"""Who may act for the team: members, passwords, sessions, API tokens.
+
+Events tell that something happened; the hashes that prove who somebody is are written beside them, in the
+same transaction, to tables that nothing else reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from rebook.problems import Refused, Unauthenticated, malformed
+from rebook.sessions import Session
+
+from booking_command.refusals import UnknownApiToken
+from booking_command.store import Statement
+from booking_command.team import ApiToken, TeamMember
+
+if TYPE_CHECKING:
+    from booking_command.store import EventStore
+
+_TOKEN_PREFIX = "rbk_"  # noqa: S105 - so that a leaked one is recognised for what it is
+_MEMBER = "SELECT member_id, email, password_hash, generation FROM credentials WHERE email = %s"
+_KEEP = """
+INSERT INTO credentials (member_id, email, password_hash, generation) VALUES (%s, %s, %s, %s)
+ON CONFLICT (member_id) DO UPDATE
+SET password_hash = excluded.password_hash, generation = excluded.generation
+"""
+_BEARER = """
+SELECT member_id, email FROM api_tokens JOIN credentials USING (member_id) WHERE sha256 = %s
+"""
+_LIVE_SESSION = """
+SELECT 1 FROM credentials WHERE member_id = %s AND generation = %s
+AND NOT EXISTS (SELECT FROM ended_sessions WHERE session_id = %s)
+"""
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody of the team, acting through a session, or through an API token in their name."""
+
+    member_id: UUID
+    email: str
+    session: Session | None = None
+
+
+class Accounts:
+    """Every command on team members and their ways in."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._hasher = PasswordHasher()
+        self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe())
+
+    def log_in(self, email: str, password: str) -> Session:
+        """Begin a session; a wrong address takes as long to refuse as a wrong password.
+
+        Raises:
+            Unauthenticated: nothing is said about which of the two was wrong.
+        """
+        row = self._store.appender.row(_MEMBER, (email.strip().lower(),))
+        known = self._is_password(row["password_hash"] if row else self._nobodys_hash, password)
+        if row is None or not known:
+            raise Unauthenticated
+        return Session.begin(str(row["member_id"]), row["email"], row["generation"])
+
+    def log_out(self, session: Session) -> None:
+        """End one session; ending it again changes nothing."""
+        if self._store.appender.row(
+            "SELECT 1 FROM ended_sessions WHERE session_id = %s", (session.session_id,)
+        ):
+            return
+        member = self._member(session.email)
+        assert member is not None
+        member.end_session(session.session_id)
+        ended = "INSERT INTO ended_sessions (session_id) VALUES (%s) ON CONFLICT DO NOTHING"
+        self._store.save(member, beside=[Statement(ended, (session.session_id,))])
+
+    def by_session(self, session: Session) -> Member:
+        """Who a session's cookie stands for.
+
+        Raises:
+            Unauthenticated: the session has ended, its member is gone or has another password.
+        """
+        facts = (session.member_id, session.generation, session.session_id)
+        if self._store.appender.row(_LIVE_SESSION, facts) is None:
+            raise Unauthenticated
+        return Member(UUID(session.member_id), session.email, session)
+
+    def by_token(self, token: str) -> Member:
+        """In whose name an API token acts.
+
+        Raises:
+            Unauthenticated: it is not valid (any more).
+        """
+        row = self._store.appender.row(_BEARER, (_sha256(token),))
+        if row is None:
+            raise Unauthenticated
+        return Member(row["member_id"], row["email"])
+
+    def by_email(self, email: str) -> Member:
+        """The member with that address.
+
+        Raises:
+            Refused: there is none.
+        """
+        member = self._present(email)
+        return Member(member.id, member.email)
+
+    def members(self) -> list[str]:
+        return [
+            row["email"] for row in self._store.appender.rows("SELECT email FROM credentials ORDER BY email")
+        ]
+
+    def add(self, email: str, password: str) -> None:
+        """Let somebody log in.
+
+        Raises:
+            Refused: they are a member already.
+        """
+        member = self._member(email)
+        if member is None:
+            member = TeamMember.add(email)
+        elif member.removed:
+            member.add_again()
+        else:
+            raise Refused(f"{email} is a member of the team already.")
+        self._store.save(member, beside=[self._credentials(member, password)])
+
+    def remove(self, email: str) -> None:
+        """End somebody's membership, sessions and API tokens.
+
+        Raises:
+            Refused: there is no such member.
+        """
+        member = self._present(email)
+        member.remove()
+        gone = Statement("DELETE FROM credentials WHERE member_id = %s", (member.id,))
+        self._store.save(member, beside=[gone])
+
+    def set_password(self, email: str, password: str) -> Session:
+        """Give a member another password; their sessions end, and a new one begins.
+
+        Raises:
+            Refused: there is no such member.
+        """
+        member = self._present(email)
+        member.change_password()
+        self._store.save(member, beside=[self._credentials(member, password)])
+        return Session.begin(str(member.id), member.email, member.generation)
+
+    def change_password(self, member: Member, current: str, new: str) -> Session:
+        """Change one's own password.
+
+        Raises:
+            Refused: the current password is wrong.
+        """
+        row = self._store.appender.row(_MEMBER, (member.email,))
+        if row is None or not self._is_password(row["password_hash"], current):
+            raise malformed({"current_password": ["This is not your present password."]})
+        return self.set_password(member.email, new)
+
+    def issue_token(self, member: Member, name: str) -> tuple[UUID, str]:
+        """A new API token's id, and the token itself, which is never shown again."""
+        token = _TOKEN_PREFIX + secrets.token_urlsafe(32)
+        issued = ApiToken.issue(
+            uuid4(), name, _sha256(token), member_id=member.member_id, created_by=member.email
+        )
+        kept = "INSERT INTO api_tokens (token_id, sha256, member_id) VALUES (%s, %s, %s)"
+        self._store.save(issued, beside=[Statement(kept, (issued.id, _sha256(token), member.member_id))])
+        return issued.id, token
+
+    def revoke_token(self, member: Member, token_id: UUID) -> None:
+        """End an API token, whoever made it.
+
+        Raises:
+            UnknownApiToken: there is none of that id, or it was revoked before.
+        """
+        token = self._store.find(ApiToken, token_id)
+        if token is None:
+            raise UnknownApiToken
+        token.revoke(actor=member.email)
+        gone = Statement("DELETE FROM api_tokens WHERE token_id = %s", (token_id,))
+        self._store.save(token, beside=[gone])
+
+    def _present(self, email: str) -> TeamMember:
+        member = self._member(email)
+        if member is None or member.removed:
+            raise Refused(f"{email} is not a member of the team.")
+        return member
+
+    def _member(self, email: str) -> TeamMember | None:
+        return self._store.find(TeamMember, TeamMember.id_of(email))
+
+    def _credentials(self, member: TeamMember, password: str) -> Statement:
+        facts = (member.id, member.email, self._hasher.hash(password), member.generation)
+        return Statement(_KEEP, facts)
+
+    def _is_password(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except VerificationError:
+            return False
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

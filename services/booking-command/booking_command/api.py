@@ -1,0 +1,98 @@
+"""The booking commands over HTTP: each endpoint a function of its needs, one success, the rest refusals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rebook.events import CUSTOMER
+
+from booking_command.access import access, acting, team_only
+from booking_command.answers import ConfirmedSchema, ReceiptSchema, answered
+from booking_command.commands import (
+    Cancel,
+    CancelSchema,
+    Confirm,
+    ConfirmSchema,
+    EmptySchema,
+    Reschedule,
+    RescheduleSchema,
+    ResendConfirmation,
+)
+from booking_command.limits import limited_bookings
+from booking_command.requests import CommandBlueprint, bookings, conditions, known_booking
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from booking_command.application import Receipt
+    from booking_command.commands import Conditions
+
+blueprint = CommandBlueprint("bookings", __name__, url_prefix="/v1")
+
+
+@blueprint.post("/bookings")
+@limited_bookings
+@blueprint.arguments(ConfirmSchema)
+@blueprint.response(201, ConfirmedSchema)
+def confirm(body: dict[str, Any]) -> Response:
+    """Book a slot."""
+    receipt = confirm_for_customer(Confirm(**body), conditions())
+    answer = answered(receipt, 201, manage_url=access().links.url(receipt.booking_id))
+    answer.headers["Location"] = f"/v1/bookings/{receipt.booking_id}"
+    return answer
+
+
+@blueprint.post("/bookings/<booking_id>/reschedule")
+@team_only
+@blueprint.arguments(RescheduleSchema)
+@blueprint.response(200, ReceiptSchema)
+def reschedule(body: dict[str, Any], booking_id: str) -> Response:
+    """Move a meeting."""
+    command = Reschedule(known_booking(booking_id), actor=acting().email, **body)
+    return answered(bookings().reschedule(command, conditions()))
+
+
+@blueprint.post("/bookings/<booking_id>/cancel")
+@team_only
+@blueprint.arguments(CancelSchema)
+@blueprint.response(200, ReceiptSchema)
+def cancel(body: dict[str, Any], booking_id: str) -> Response:
+    """Cancel a meeting."""
+    command = Cancel(known_booking(booking_id), actor=acting().email, **body)
+    return answered(bookings().cancel(command, conditions()))
+
+
+@blueprint.post("/bookings/<booking_id>/resend-confirmation")
+@team_only
+@blueprint.arguments(EmptySchema)
+@blueprint.response(202, ReceiptSchema)
+def resend_confirmation(_: dict[str, Any], booking_id: str) -> Response:
+    """Mail the confirmation to the customer again."""
+    command = ResendConfirmation(known_booking(booking_id), actor=acting().email)
+    return answered(bookings().resend_confirmation(command, conditions()), 202)
+
+
+@blueprint.post("/manage/<token>/reschedule")
+@blueprint.arguments(RescheduleSchema)
+@blueprint.response(200, ReceiptSchema)
+def reschedule_by_link(body: dict[str, Any], token: str) -> Response:
+    """Move one's own meeting."""
+    command = Reschedule(access().booking_of(token), actor=CUSTOMER, **body)
+    return answered(bookings().reschedule(command, conditions()))
+
+
+@blueprint.post("/manage/<token>/cancel")
+@blueprint.arguments(CancelSchema)
+@blueprint.response(200, ReceiptSchema)
+def cancel_by_link(body: dict[str, Any], token: str) -> Response:
+    """Cancel one's own meeting."""
+    command = Cancel(access().booking_of(token), actor=CUSTOMER, **body)
+    return answered(bookings().cancel(command, conditions()))
+
+
+def confirm_for_customer(command: Confirm, on: Conditions) -> Receipt:
+    """Book within the share of one customer's address."""
+    access().must_have_bookings_left(command.customer["email"])
+    receipt = bookings().confirm(command, on)
+    access().count_booking(command.customer["email"])
+    return receipt

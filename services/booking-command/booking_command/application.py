@@ -1,0 +1,218 @@
+"""Bookings: load, decide, append. The only reader of the clock, and the judge of races.
+
+Two changes to one booking: exactly one wins by the stream's version, the other is decided anew on fresh
+state. Two claims on one time: the hold that is written with the events decides.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from eventsourcing.persistence import PersistenceError
+from rebook.availability import Schedule
+from rebook.moments import format_moment
+
+from booking_command.booking import Booking
+from booking_command.commands import UNCONDITIONAL, Conditions, IdempotencyKey
+from booking_command.meeting_type import MeetingType
+from booking_command.refusals import (
+    Busy,
+    IdempotencyKeyReused,
+    SlotTaken,
+    StaleVersion,
+    UnknownBooking,
+    UnknownMeetingType,
+)
+from booking_command.store import Statement, violated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from booking_command.commands import Cancel, Confirm, Reschedule, ResendConfirmation
+    from booking_command.store import EventStore
+
+ATTEMPTS = 8
+_LONGEST_PAUSE_S = 0.05  # between two attempts; random, so that rivals part
+
+_RECEIPT = """
+SELECT key.fingerprint, key.booking_id, key.version, key.status, key.starts_at, key.ends_at,
+       event.notification_id AS position
+FROM idempotency_keys AS key JOIN stored_events AS event
+  ON event.originator_id = key.booking_id AND event.originator_version = key.version
+WHERE key.scope = %s AND key.key = %s AND key.created_at > now() - interval '24 hours'
+"""
+_REMEMBER = """
+INSERT INTO idempotency_keys (scope, key, fingerprint, booking_id, version, status, starts_at, ends_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a booking command answers: the booking as it stands now, and where its last event is in the store."""
+
+    booking_id: UUID
+    version: int
+    status: str
+    starts_at: datetime
+    ends_at: datetime
+    position: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "booking_id": str(self.booking_id),
+            "version": self.version,
+            "status": self.status,
+            "starts_at": format_moment(self.starts_at),
+            "ends_at": format_moment(self.ends_at),
+            "position": self.position,
+        }
+
+
+class Bookings:
+    """Every command on bookings, each answered with a receipt or a refusal."""
+
+    def __init__(self, store: EventStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._store = store
+        self._now = now
+
+    def confirm(self, command: Confirm, conditions: Conditions = UNCONDITIONAL) -> Receipt:
+        """Claim a slot for a customer."""
+        booking_id = uuid4()
+
+        def decide() -> Booking:
+            offered = self._meeting_type(command.meeting_type)
+            offered.must_be_offered()
+            return Booking.confirm(
+                booking_id,
+                offered.slug,
+                offered.terms,
+                Schedule.of(offered.terms),
+                command.starts_at,
+                customer=command.customer,
+                notes=command.notes,
+                now=self._now(),
+            )
+
+        return self._settle(decide, conditions)
+
+    def reschedule(self, command: Reschedule, conditions: Conditions = UNCONDITIONAL) -> Receipt:
+        """Move a meeting by the present hours of its type and the frozen terms of the booking."""
+
+        def decide() -> Booking:
+            booking = self._booking(command.booking_id, conditions)
+            terms = self._meeting_type(booking.meeting_type).terms
+            schedule = Schedule.of(terms, duration_minutes=booking.duration_minutes)
+            booking.reschedule(
+                command.starts_at, schedule, actor=command.actor, reason=command.reason, now=self._now()
+            )
+            return booking
+
+        return self._settle(decide, conditions)
+
+    def cancel(self, command: Cancel, conditions: Conditions = UNCONDITIONAL) -> Receipt:
+        """Cancel a meeting and give its time back."""
+
+        def decide() -> Booking:
+            booking = self._booking(command.booking_id, conditions)
+            booking.cancel(actor=command.actor, reason=command.reason, now=self._now())
+            return booking
+
+        return self._settle(decide, conditions)
+
+    def resend_confirmation(
+        self, command: ResendConfirmation, conditions: Conditions = UNCONDITIONAL
+    ) -> Receipt:
+        """Have the confirmation mailed to the customer again."""
+
+        def decide() -> Booking:
+            booking = self._booking(command.booking_id, conditions)
+            booking.resend_confirmation(actor=command.actor, now=self._now())
+            return booking
+
+        return self._settle(decide, conditions)
+
+    def _settle(self, decide: Callable[[], Booking], conditions: Conditions) -> Receipt:
+        for _ in range(ATTEMPTS):
+            answered = self._answered(conditions.key)
+            if answered:
+                return answered
+            booking = decide()
+            try:
+                return self._save(booking, conditions.key)
+            except PersistenceError as error:
+                _must_be_lost_race(error)
+            time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311
+        raise Busy
+
+    def _booking(self, booking_id: UUID, conditions: Conditions) -> Booking:
+        booking = self._store.find(Booking, booking_id)
+        if booking is None:
+            raise UnknownBooking
+        if not conditions.allow(booking.version):
+            raise StaleVersion
+        return booking
+
+    def _meeting_type(self, slug: str) -> MeetingType:
+        found = self._store.find(MeetingType, MeetingType.id_of(slug))
+        if found is None:
+            raise UnknownMeetingType
+        return found
+
+    def _answered(self, key: IdempotencyKey | None) -> Receipt | None:
+        if key is None:
+            return None
+        row = self._store.appender.row(_RECEIPT, (key.scope, key.key))
+        if row is None:
+            return None
+        known = dict(row)
+        if known.pop("fingerprint") != key.fingerprint:
+            raise IdempotencyKeyReused
+        return Receipt(**known)
+
+    def _save(self, booking: Booking, key: IdempotencyKey | None) -> Receipt:
+        beside = [*_remember(key, booking), *_hold(booking)]
+        recorded = self._store.save(booking, beside=beside)
+        if beside and not recorded:  # nothing changed, but the answer is remembered
+            self._store.appender.insert_events([], beside=beside)
+        position = recorded[-1].notification.id if recorded else self._store.position(booking)
+        return Receipt(
+            booking.id,
+            booking.version,
+            booking.status,
+            booking.slot.starts_at,
+            booking.slot.ends_at,
+            position,
+        )
+
+
+def _hold(booking: Booking) -> list[Statement]:
+    """The change to the host's holds that must happen together with the booking's pending events."""
+    if not booking.pending_events:
+        return []
+    if booking.status == "cancelled":
+        return [Statement("DELETE FROM slot_holds WHERE booking_id = %s", (booking.id,))]
+    if isinstance(booking.pending_events[-1], (Booking.Confirmed, Booking.Rescheduled)):
+        return [Statement("SELECT take_hold(%s, %s, %s, %s)", (booking.id, booking.host, *booking.hold))]
+    return []
+
+
+def _remember(key: IdempotencyKey | None, booking: Booking) -> list[Statement]:
+    if key is None:
+        return []
+    receipt = (booking.id, booking.version, booking.status, *booking.slot)
+    return [Statement(_REMEMBER, (key.scope, key.key, key.fingerprint, *receipt))]
+
+
+def _must_be_lost_race(error: PersistenceError) -> None:
+    """Return when the command is to be decided anew; raise what else an append failed for."""
+    reason = violated(error)
+    if reason == "slot_holds_never_overlap":
+        raise SlotTaken from None
+    if reason not in {"race", "stored_events_pkey", "idempotency_keys_pkey"}:
+        raise error

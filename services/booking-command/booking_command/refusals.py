@@ -1,0 +1,76 @@
+"""Every way in which the rules say no; the codes' HTTP answers stand in `rebook.problems`."""
+
+from __future__ import annotations
+
+from rebook.problems import Refused, UnknownBooking, UnknownMeetingType
+
+__all__ = [
+    "BookingIsCancelled",
+    "Busy",
+    "CutoffHasPassed",
+    "IdempotencyKeyReused",
+    "MeetingHasStarted",
+    "SlotTaken",
+    "SlotUnavailable",
+    "StaleVersion",
+    "UnknownApiToken",
+    "UnknownBooking",
+    "UnknownMeetingType",
+]
+
+
+class SlotTaken(Refused):
+    """Another booking of this host holds some of that time."""
+
+    code = "slot-taken"
+
+
+class SlotUnavailable(Refused):
+    """The time is outside hours, past, under notice, or beyond the horizon."""
+
+    code = "slot-unavailable"
+
+
+class BookingIsCancelled(Refused):
+    """A cancelled booking does not change."""
+
+    code = "booking-cancelled"
+
+
+class MeetingHasStarted(Refused):
+    """A booking changes right up until its meeting, not after."""
+
+    code = "meeting-started"
+
+
+class CutoffHasPassed(Refused):
+    """The customer is later than the meeting type allows; the team may always."""
+
+    code = "cutoff-passed"
+
+
+class StaleVersion(Refused):
+    """The stream has moved on from the version that `If-Match` named."""
+
+    code = "stale-version"
+
+
+class IdempotencyKeyReused(Refused):
+    """The key was used for a request with another method, path or body."""
+
+    code = "idempotency-key-reused"
+
+
+class UnknownApiToken(Refused):
+    """No such token, or it was revoked."""
+
+    code = "unknown-api-token"
+
+
+class Busy(Refused):
+    """Every bounded retry of a race was used up; nothing was changed."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})

@@ -1,0 +1,162 @@
+"""The relay: event store -> Kafka, in order, at least once.
+
+Any error in publishing ends the process, and its supervisor starts it anew: an idempotent producer that has
+failed once does not recover, and a fresh start repeats what may be missing. Readers skip what they have.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+from prometheus_client import Counter, Gauge
+from rebook.kafka import BOOKINGS, MEETING_TYPES, TEAM, admin, ensure_topic, producer, topic_ids
+
+from booking_command.contract import Contract
+from booking_command.lease import Lease
+from booking_command.reader import read_after
+
+if TYPE_CHECKING:
+    import threading
+
+    from kafka import KafkaAdminClient, KafkaProducer
+
+    from booking_command.reader import Stored
+    from booking_command.settings import RelaySettings
+
+log = structlog.get_logger()
+
+_RENEW_EVERY_S = 1.0
+_LOOK_AT_TOPICS_EVERY_S = 1.0
+_MEASURE_EVERY_S = 1.0
+_PRUNE_EVERY_S = 60.0
+_SEND_TIMEOUT_S = 30.0
+_OWNED = (BOOKINGS, MEETING_TYPES, TEAM)
+
+_PUBLISHED = Counter("relay_events_published", "Events that Kafka has acknowledged")
+_BACKLOG = Gauge("relay_backlog_events", "Positions between the store's last event and the relay's cursor")
+_LAST = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+_PRUNE = (
+    "DELETE FROM slot_holds WHERE upper(during) < now() - interval '1 day'",
+    "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'",
+    "DELETE FROM ended_sessions WHERE ended_at < now() - interval '400 days'",
+)
+
+
+class TopicsChanged(Exception):  # noqa: N818 - a fact, met by ending the process
+    """A topic was lost or made anew: the relay starts again, and fills it."""
+
+
+def run(settings: RelaySettings, stop: threading.Event) -> None:
+    """Wait for the lease, then publish until `stop` is set.
+
+    Raises:
+        KafkaError, psycopg.Error, LeaseLost, TopicsChanged: the process must end and be started again.
+    """
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        lease = Lease(connection, f"{socket.gethostname()}:{os.getpid()}", settings.lease_s)
+        while not stop.is_set() and not lease.take():
+            stop.wait(_RENEW_EVERY_S)
+        if stop.is_set():
+            return
+        try:
+            with admin(settings) as topics:
+                Relay(settings, connection, lease, topics).publish(stop)
+        finally:
+            lease.release()
+
+
+class Relay:
+    """The active relay."""
+
+    def __init__(
+        self,
+        settings: RelaySettings,
+        connection: psycopg.Connection[Any],
+        lease: Lease,
+        topics: KafkaAdminClient,
+    ) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._lease = lease
+        self._topics = topics
+        self._names = [ensure_topic(topics, settings, name) for name in _OWNED]
+        self._ids = topic_ids(topics, self._names)
+        self._cursors = lease.cursors(self._ids)
+        self._contract = Contract(_store_id(connection))
+        self._producer: KafkaProducer = producer(settings, linger_ms=0, batch_size=131_072)
+        self._due = dict.fromkeys((self._renew, self._look_at_topics, self._measure, self._prune), 0.0)
+        self._has_caught_up = False
+
+    def publish(self, stop: threading.Event) -> None:
+        """Publish what is stored until `stop` is set."""
+        log.info("relay active", cursors=self._cursors)
+        while not stop.is_set():
+            self._do_what_is_due()
+            if not self.step():
+                self._note_caught_up()
+                stop.wait(self._settings.poll_ms / 1000)
+        self._producer.close(timeout=_SEND_TIMEOUT_S)
+
+    def step(self) -> int:
+        """Publish one batch; how many events it had."""
+        batch = read_after(self._connection, min(self._cursors.values()), self._settings.batch)
+        if batch:
+            self._send(batch)
+            self._advance(batch[-1].position)
+        return len(batch)
+
+    def _send(self, batch: list[Stored]) -> None:
+        sent = []
+        for stored in batch:
+            name, key, event = self._contract.event(stored)
+            topic = self._settings.topic(name)
+            if stored.position > self._cursors[topic]:
+                sent.append(self._producer.send(topic, event.value(), key.encode(), event.headers()))
+        self._producer.flush(timeout=_SEND_TIMEOUT_S)
+        for future in sent:
+            future.get(timeout=_SEND_TIMEOUT_S)
+        _PUBLISHED.inc(len(sent))
+
+    def _advance(self, position: int) -> None:
+        behind = [topic for topic, reached in self._cursors.items() if reached < position]
+        self._lease.advance(behind, position)
+        self._cursors |= dict.fromkeys(behind, position)
+
+    def _note_caught_up(self) -> None:
+        if not self._has_caught_up:
+            self._lease.note_caught_up()
+            self._has_caught_up = True
+
+    def _do_what_is_due(self) -> None:
+        for task, due_s in self._due.items():
+            if time.monotonic() >= due_s:
+                self._due[task] = task() + time.monotonic()
+
+    def _renew(self) -> float:
+        self._lease.renew()
+        return _RENEW_EVERY_S
+
+    def _look_at_topics(self) -> float:
+        if topic_ids(self._topics, self._names) != self._ids:
+            raise TopicsChanged
+        return _LOOK_AT_TOPICS_EVERY_S
+
+    def _measure(self) -> float:
+        (last,) = self._connection.execute(_LAST).fetchone() or (0,)
+        _BACKLOG.set(max(0, last - min(self._cursors.values())))
+        return _MEASURE_EVERY_S
+
+    def _prune(self) -> float:
+        for statement in _PRUNE:
+            self._connection.execute(statement)
+        return _PRUNE_EVERY_S
+
+
+def _store_id(connection: psycopg.Connection[Any]) -> Any:
+    (store_id,) = connection.execute("SELECT store_id FROM store").fetchone() or (None,)
+    return store_id

@@ -1,0 +1,98 @@
+"""Reading a command out of a request, in the contract's order of refusals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+from uuid import UUID
+
+from flask import current_app, g, request
+from flask_smorest import Blueprint
+from rebook.meeting_types import is_slug
+from rebook.problems import flat, malformed
+from rebook.web import json_body
+from webargs.flaskparser import FlaskParser
+
+from booking_command.access import access
+from booking_command.commands import KEY_MAX_LENGTH, PUBLIC, Conditions, IdempotencyKey
+from booking_command.refusals import UnknownApiToken, UnknownBooking
+
+if TYPE_CHECKING:
+    from marshmallow import ValidationError
+
+    from booking_command.accounts import Accounts
+    from booking_command.application import Bookings
+    from booking_command.offers import Offers
+
+
+class BodyParser(FlaskParser):
+    """Reads a body in the order of refusals: too large, wrong kind, no JSON, CSRF, malformed."""
+
+    def load_json(self, req: Any, schema: Any) -> Any:
+        body = json_body()
+        access().must_repeat_csrf_token()
+        return body
+
+    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
+        raise malformed(flat(cast("dict[str, Any]", error.messages)["json"]))
+
+
+class CommandBlueprint(Blueprint):  # type: ignore[misc]
+    ARGUMENTS_PARSER = BodyParser()
+
+
+def bookings() -> Bookings:
+    return cast("Bookings", current_app.extensions["rebook_bookings"])
+
+
+def offers() -> Offers:
+    return cast("Offers", current_app.extensions["rebook_offers"])
+
+
+def accounts() -> Accounts:
+    return cast("Accounts", current_app.extensions["rebook_accounts"])
+
+
+def known_booking(text: str) -> UUID:
+    """A booking's id out of a path; what is no UUID is just unknown."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise UnknownBooking from None
+
+
+def known_token(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise UnknownApiToken from None
+
+
+def checked_slug(text: str) -> str:
+    """The slug of a meeting type that is to be defined.
+
+    Raises:
+        Refused: it is not one.
+    """
+    if not is_slug(text):
+        raise malformed(
+            {"slug": ["Lower-case letters, digits and single hyphens, such as intro-call; at most 100."]}
+        )
+    return text
+
+
+def conditions() -> Conditions:
+    """`If-Match` and `Idempotency-Key` of the request.
+
+    Raises:
+        Refused: the key is too long.
+    """
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > KEY_MAX_LENGTH:
+        raise malformed({"Idempotency-Key": [f"At most {KEY_MAX_LENGTH} characters."]})
+    return Conditions(request.headers.get("If-Match"), idempotency_key(key, json_body()) if key else None)
+
+
+def idempotency_key(key: str, body: Any) -> IdempotencyKey:
+    member = g.get("member")
+    scope = str(member.member_id) if member else PUBLIC
+    return IdempotencyKey.of(scope, key, request.method, request.path, body)

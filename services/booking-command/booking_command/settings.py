@@ -1,0 +1,73 @@
+"""booking-command's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rebook.kafka import KafkaSettings
+from rebook.serving import ListenSettings, WebSettings
+from rebook.settings import port, rate, setting, text, whole
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Where the event store is."""
+
+    database_url: str = setting(
+        "BOOKING_COMMAND_DATABASE_URL", text, "The event store's database, as the service's own role"
+    )
+
+
+@dataclass(frozen=True)
+class OwnerSettings:
+    """The role that may change the schema; used by `booking-command migrate` alone."""
+
+    database_url: str = setting(
+        "BOOKING_COMMAND_OWNER_DATABASE_URL", text, "The event store's database, as its owner"
+    )
+
+
+@dataclass(frozen=True)
+class CommandSettings(WebSettings, StoreSettings):
+    """What the web process decides by."""
+
+    web_threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each worker process", "8")
+    rate_limit_storage: str = setting(
+        "RATE_LIMIT_STORAGE", text, "Where rate limits are counted, as flask-limiter writes it", "memory://"
+    )
+    rate_limit_bookings: str = setting(
+        "RATE_LIMIT_BOOKINGS", rate, "Bookings by one client address", "30/minute"
+    )
+    rate_limit_bookings_per_customer: str = setting(
+        "RATE_LIMIT_BOOKINGS_PER_CUSTOMER", rate, "Bookings for one customer's address", "10/day"
+    )
+    rate_limit_login: str = setting("RATE_LIMIT_LOGIN", rate, "Logins from one client address", "10/minute")
+    rate_limit_unknown_links: str = setting(
+        "RATE_LIMIT_UNKNOWN_LINKS",
+        rate,
+        "Manage links from one client address that open nothing",
+        "30/minute",
+    )
+
+
+@dataclass(frozen=True)
+class WebProcess(ListenSettings):
+    port: int = setting("BOOKING_COMMAND_WEB_PORT", port, "Where booking-command's web process listens")
+
+
+@dataclass(frozen=True)
+class RelaySettings(KafkaSettings, StoreSettings):
+    """What the relay publishes by."""
+
+    listen_host: str = setting("LISTEN_HOST", text, "The address every process listens on", "127.0.0.1")
+    port: int = setting("BOOKING_COMMAND_RELAY_PORT", port, "Where the relay's health and metrics are read")
+    batch: int = setting("RELAY_BATCH", whole(1, 10_000), "Events that are published at a time", "1000")
+    poll_ms: int = setting(
+        "RELAY_POLL_MS",
+        whole(1, 10_000),
+        "How often an idle relay looks for new events, in milliseconds",
+        "10",
+    )
+    lease_s: int = setting(
+        "RELAY_LEASE_S", whole(1, 600), "After how many seconds of silence a standby takes over", "5"
+    )

@@ -1,0 +1,199 @@
+"""The event store on PostgreSQL: appends without a table lock, with what must be true in the same transaction.
+
+The library's recorder locks the whole table and sends NOTIFY in every append, which makes writers queue up
+behind each other's fsync. Ours takes neither; a trigger takes a floor lock instead (sql/0001), by which
+`reader.py` proves what can no longer change.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from uuid import UUID
+
+import psycopg
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.domain import BaseAggregate
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import ConnectionPool, PostgresApplicationRecorder, PostgresFactory
+from eventsourcing.utils import Environment
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from eventsourcing.persistence import InfrastructureFactory, PersistenceError
+    from eventsourcing.postgres import PostgresDatastore
+    from psycopg import Connection, Cursor
+    from psycopg.rows import DictRow
+
+_CONNECT_TIMEOUT_S = 3.0
+_INSERT_EVENTS = (
+    "INSERT INTO stored_events (originator_id, originator_version, topic, state)"
+    " VALUES {} RETURNING notification_id"
+)
+_SELECT_EVENTS = (
+    "SELECT originator_id, originator_version, topic, state FROM stored_events"
+    " WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s"
+    " ORDER BY originator_version "
+)
+_POSITION = "SELECT notification_id FROM stored_events WHERE originator_id = %s AND originator_version = %s"
+
+S = TypeVar("S", bound=BaseAggregate[UUID])
+
+
+class Statement(NamedTuple):
+    """SQL to run in the transaction of the events."""
+
+    sql: str
+    values: tuple[Any, ...]
+
+
+class Recorder(PostgresApplicationRecorder):
+    """Appends events, and `beside` them whatever must be true together with them."""
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], *, beside: Sequence[Statement] = (), **_: Any
+    ) -> Sequence[int]:
+        """Append in one transaction, pipelined; not retried here: the caller knows what a repeat would mean.
+
+        Raises:
+            IntegrityError: a version exists, a hold overlaps, a key was used; see `violated()`.
+            PersistenceError: nothing was stored, or (rarely) its acknowledgement was lost.
+        """
+        failure: Exception | None = None
+        positions: list[int] = []
+        with self.datastore.get_connection() as connection:
+            with connection.pipeline() as pipeline, connection.transaction(), connection.cursor() as cursor:
+                try:
+                    for statement in beside:
+                        cursor.execute(statement.sql, statement.values, prepare=True)
+                    if stored_events:
+                        self._insert_stored_events(cursor, stored_events)
+                    pipeline.sync()
+                    if stored_events:
+                        positions = [row["notification_id"] for row in cursor.fetchall()]
+                except Exception as error:  # raised again below, once the pipeline has been left
+                    failure = error
+            if failure:
+                raise failure
+        return positions
+
+    def _insert_stored_events(
+        self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **_: Any
+    ) -> None:
+        rows = ", ".join(["(%s, %s, %s, %s)"] * len(stored_events))
+        values = [
+            value
+            for stored in stored_events
+            for value in (stored.originator_id, stored.originator_version, stored.topic, stored.state)
+        ]
+        curs.execute(_INSERT_EVENTS.format(rows), values, prepare=True)
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """A stream's events; unlike the library's, a failure is told at once instead of after ten attempts."""
+        rows = self.rows(
+            _SELECT_EVENTS + ("DESC" if desc else "ASC") + " LIMIT %s",
+            (originator_id, gt or 0, 2**62 if lte is None else lte, limit),
+        )
+        return [
+            StoredEvent(
+                originator_id=row["originator_id"],
+                originator_version=row["originator_version"],
+                topic=row["topic"],
+                state=row["state"],
+            )
+            for row in rows
+        ]
+
+    def row(self, sql: str, values: Sequence[Any] = ()) -> Mapping[str, Any] | None:
+        """One row of any table beside the events, or None."""
+        with self.datastore.get_connection() as connection:
+            return connection.execute(sql, values, prepare=True).fetchone()
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[DictRow]:
+        with self.datastore.get_connection() as connection:
+            return connection.execute(sql, values, prepare=True).fetchall()
+
+
+class EventStore(Application[UUID]):
+    """The library's application on our recorder and pool; one connection for each thread that may ask at once."""
+
+    def __init__(self, database_url: str, connections: int) -> None:
+        self._database_url = database_url
+        self._connections = connections
+        super().__init__()
+
+    @property
+    def appender(self) -> Recorder:
+        return cast("Recorder", self.recorder)
+
+    def position(self, unchanged: BaseAggregate[UUID]) -> int:
+        """Where in the store the last event of an aggregate without pending events is."""
+        row = self.appender.row(_POSITION, (unchanged.id, unchanged.version))
+        assert row is not None
+        return int(row["notification_id"])
+
+    def find(self, kind: type[S], stream_id: UUID) -> S | None:
+        """The aggregate of that id and kind, or None."""
+        try:
+            found: object = self.repository.get(stream_id)
+        except AggregateNotFoundError:
+            return None
+        return found if isinstance(found, kind) else None
+
+    def construct_env(self, name: str, env: Any = None) -> Environment:
+        """Settings come from `settings.py` alone, never from stray POSTGRES_* variables."""
+        required = dict.fromkeys(
+            ("POSTGRES_DBNAME", "POSTGRES_HOST", "POSTGRES_USER", "POSTGRES_PASSWORD"), "-"
+        )
+        return Environment(name, {**required, "CREATE_TABLE": "n"})
+
+    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
+        factory = _Factory(env)
+        factory.datastore.pool = _pool(self._database_url, self._connections, factory.datastore)
+        return factory
+
+
+class _Factory(PostgresFactory):
+    application_recorder_class = Recorder
+
+
+def _pool(database_url: str, connections: int, datastore: PostgresDatastore) -> ConnectionPool[Any]:
+    return ConnectionPool(
+        database_url,
+        kwargs={"row_factory": dict_row, "options": "-c lock_timeout=3000 -c statement_timeout=10000"},
+        min_size=1,
+        max_size=connections,
+        open=False,
+        configure=datastore.after_connect_func(),
+        check=_check,
+        timeout=_CONNECT_TIMEOUT_S,
+        reconnect_timeout=_CONNECT_TIMEOUT_S,
+    )
+
+
+def _check(connection: Connection[Any]) -> None:
+    """Ask a pooled connection for a sign of life only where its socket says that something happened to it."""
+    readable, _, _ = select.select([connection.fileno()], [], [], 0)
+    if readable:
+        ConnectionPool.check_connection(connection)
+
+
+def violated(error: PersistenceError) -> str | None:
+    """The name of the constraint that refused an append; `race` where it waited in vain for a rival."""
+    cause = error.__cause__
+    if isinstance(cause, (DeadlockDetected, LockNotAvailable)):
+        return "race"
+    if isinstance(cause, psycopg.IntegrityError):
+        return cause.diag.constraint_name
+    return None

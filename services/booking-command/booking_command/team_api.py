@@ -1,0 +1,97 @@
+"""Meeting types, sessions and API tokens over HTTP."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify
+from rebook.meeting_types import MeetingType, MeetingTypeSchema, is_slug
+
+from booking_command.access import access, acting, team_only
+from booking_command.answers import IssuedTokenSchema, OfferSchema
+from booking_command.commands import ApiTokenSchema, LoginSchema
+from booking_command.limits import limited_login
+from booking_command.refusals import UnknownMeetingType
+from booking_command.requests import (
+    CommandBlueprint,
+    accounts,
+    checked_slug,
+    conditions,
+    known_token,
+    offers,
+)
+
+blueprint = CommandBlueprint("team", __name__, url_prefix="/v1")
+
+
+@blueprint.put("/meeting-types/<slug>")
+@team_only
+@blueprint.arguments(MeetingTypeSchema)
+@blueprint.response(200, OfferSchema)
+@blueprint.alt_response(201, schema=OfferSchema)
+def define_meeting_type(terms: MeetingType, slug: str) -> Response:
+    """Add or change a meeting type."""
+    receipt = offers().define(checked_slug(slug), terms, actor=acting().email, conditions=conditions())
+    answer = jsonify(slug=receipt.slug, version=receipt.version, position=receipt.position)
+    answer.status_code = 201 if receipt.added else 200
+    answer.set_etag(str(receipt.version))
+    return answer
+
+
+@blueprint.delete("/meeting-types/<slug>")
+@team_only
+@blueprint.response(204)
+def delete_meeting_type(slug: str) -> Response:
+    """Take a meeting type off the offer; its bookings stay."""
+    access().must_repeat_csrf_token()
+    if not is_slug(slug):
+        raise UnknownMeetingType
+    receipt = offers().delete(slug, actor=acting().email, conditions=conditions())
+    answer = Response(status=204)
+    answer.set_etag(str(receipt.version))
+    return answer
+
+
+@blueprint.post("/session")
+@limited_login
+@blueprint.arguments(LoginSchema)
+@blueprint.response(204)
+def log_in(body: dict[str, str]) -> Response:
+    """Begin a session."""
+    answer = Response(status=204)
+    access().sessions.write(answer, accounts().log_in(**body))
+    return answer
+
+
+@blueprint.delete("/session")
+@team_only
+@blueprint.response(204)
+def log_out() -> Response:
+    """End the session."""
+    access().must_repeat_csrf_token()
+    answer = Response(status=204)
+    if session := acting().session:
+        accounts().log_out(session)
+    access().sessions.clear(answer)
+    return answer
+
+
+@blueprint.post("/api-tokens")
+@team_only
+@blueprint.arguments(ApiTokenSchema)
+@blueprint.response(201, IssuedTokenSchema)
+def issue_api_token(body: dict[str, str]) -> Response:
+    """Make an API token that acts in one's own name; it is shown this once."""
+    token_id, token = accounts().issue_token(acting(), body["name"])
+    answer = jsonify(id=str(token_id), token=token)
+    answer.status_code = 201
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@blueprint.delete("/api-tokens/<token_id>")
+@team_only
+@blueprint.response(204)
+def revoke_api_token(token_id: str) -> Response:
+    """End an API token."""
+    access().must_repeat_csrf_token()
+    accounts().revoke_token(acting(), known_token(token_id))
+    return Response(status=204)

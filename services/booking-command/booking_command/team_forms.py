@@ -1,0 +1,162 @@
+"""The team's commands as HTML forms."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, request
+from rebook.drafts import Draft
+from rebook.meeting_types import MeetingTypeSchema
+from rebook.problems import BadCsrfToken, Refused, Unauthenticated
+from rebook.sessions import CSRF_FIELD
+
+from booking_command.access import access, acting, team_only
+from booking_command.commands import (
+    ApiTokenSchema,
+    Cancel,
+    CancelSchema,
+    Conditions,
+    LoginSchema,
+    NewPasswordSchema,
+    Reschedule,
+    RescheduleSchema,
+    ResendConfirmation,
+)
+from booking_command.definition_form import definition
+from booking_command.forms import drafts, form, once, read, see_other, typed
+from booking_command.limits import limited_login
+from booking_command.requests import accounts, bookings, checked_slug, known_booking, known_token, offers
+
+blueprint = Blueprint("team_forms", __name__)
+
+_BOOKINGS = "/scheduling/bookings"
+_TYPES = "/scheduling/meeting-types"
+_ACCOUNT = "/scheduling/account"
+
+
+@form(blueprint, "/login")
+@limited_login
+def log_in() -> Response:
+    if not access().sessions.login_matches(request, request.form.get(CSRF_FIELD, "")):
+        raise BadCsrfToken
+    try:
+        session = accounts().log_in(**read(LoginSchema(), typed("email", "password")))
+    except Unauthenticated:
+        raise Refused("That address and password do not belong together.", code="unauthenticated") from None
+    answer = see_other(_own_path(request.form.get("next", "")))
+    access().sessions.write(answer, session)
+    return answer
+
+
+@form(blueprint, "/logout", _BOOKINGS)
+@team_only
+def log_out() -> Response:
+    access().must_repeat_csrf_token()
+    if session := acting().session:
+        accounts().log_out(session)
+    answer = see_other("/login")
+    access().sessions.clear(answer)
+    return answer
+
+
+@form(blueprint, "/scheduling/bookings/<booking_id>/reschedule")
+@team_only
+def reschedule(booking_id: str) -> Response:
+    access().must_repeat_csrf_token()
+    body = read(RescheduleSchema(), typed("starts_at", "reason"))
+    command = Reschedule(known_booking(booking_id), actor=acting().email, **body)
+    return _shown(bookings().reschedule(command, once()).version, booking_id, "moved")
+
+
+@form(blueprint, "/scheduling/bookings/<booking_id>/cancel")
+@team_only
+def cancel(booking_id: str) -> Response:
+    access().must_repeat_csrf_token()
+    body = read(CancelSchema(), typed("reason"))
+    command = Cancel(known_booking(booking_id), actor=acting().email, **body)
+    return _shown(bookings().cancel(command, once()).version, booking_id, "cancelled")
+
+
+@form(blueprint, "/scheduling/bookings/<booking_id>/resend-confirmation", _BOOKINGS + "/<booking_id>")
+@team_only
+def resend_confirmation(booking_id: str) -> Response:
+    access().must_repeat_csrf_token()
+    command = ResendConfirmation(known_booking(booking_id), actor=acting().email)
+    return _shown(bookings().resend_confirmation(command, once()).version, booking_id, "resent")
+
+
+@form(blueprint, "/scheduling/meeting-types")
+@team_only
+def add_meeting_type() -> Response:
+    return _defined(request.form.get("slug", ""))
+
+
+@form(blueprint, "/scheduling/meeting-types/<slug>")
+@team_only
+def change_meeting_type(slug: str) -> Response:
+    return _defined(slug)
+
+
+@form(blueprint, "/scheduling/meeting-types/<slug>/delete", _TYPES + "/<slug>")
+@team_only
+def delete_meeting_type(slug: str) -> Response:
+    access().must_repeat_csrf_token()
+    receipt = offers().delete(slug, actor=acting().email, conditions=_known_version())
+    return see_other(f"{_TYPES}?min_version={receipt.version}&slug={slug}&done=deleted")
+
+
+@form(blueprint, "/scheduling/account")
+@team_only
+def account() -> Response:
+    access().must_repeat_csrf_token()
+    actions = {"password": _change_password, "issue-token": _issue_token, "revoke-token": _revoke_token}
+    act = actions.get(request.form.get("action", ""))
+    if act is None:
+        raise Refused(code="malformed-command")
+    return act()
+
+
+def _change_password() -> Response:
+    fields = read(NewPasswordSchema(), typed("current_password", "new_password"))
+    session = accounts().change_password(acting(), fields["current_password"], fields["new_password"])
+    answer = see_other(f"{_ACCOUNT}?done=password-changed")
+    access().sessions.write(answer, session)
+    return answer
+
+
+def _issue_token() -> Response:
+    name = read(ApiTokenSchema(), typed("name"))["name"]
+    token_id, token = accounts().issue_token(acting(), name)
+    answer = see_other(f"{_ACCOUNT}?done=token-issued")
+    shown_once = Draft("token-issued", "", typed={"id": str(token_id), "name": name, "token": token})
+    drafts().write(answer, _ACCOUNT, shown_once)
+    return answer
+
+
+def _revoke_token() -> Response:
+    accounts().revoke_token(acting(), known_token(request.form.get("id", "")))
+    return see_other(f"{_ACCOUNT}?done=token-revoked")
+
+
+def _defined(slug: str) -> Response:
+    access().must_repeat_csrf_token()
+    terms: Any = read(MeetingTypeSchema(), definition(request.form))
+    receipt = offers().define(checked_slug(slug), terms, actor=acting().email, conditions=_known_version())
+    return see_other(f"{_TYPES}?min_version={receipt.version}&slug={slug}&done=saved")
+
+
+def _known_version() -> Conditions:
+    version = request.form.get("version", "")
+    return Conditions(if_match=f'"{version}"' if version else None)
+
+
+def _shown(version: int, booking_id: str, done: str) -> Response:
+    return see_other(f"{_BOOKINGS}/{UUID(booking_id)}?min_version={version}&done={done}")
+
+
+def _own_path(path: str) -> str:
+    """Where to go after the login: a path of ours, and nothing that a browser could take for another site."""
+    if path.startswith("/scheduling") and "\\" not in path and "//" not in path:
+        return path
+    return _BOOKINGS
