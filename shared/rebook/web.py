@@ -61,7 +61,7 @@ def new_app(name: str, public_url: str, trusted_proxies: int, **options: Any) ->
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Refused, refuse)
-    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(HTTPException, answer_http_error)
     app.register_error_handler(Exception, _answer_defect)
     app.add_url_rule("/healthz", "healthz", alive)
     app.add_url_rule("/metrics", "metrics", measurements)
@@ -168,7 +168,8 @@ def _as_problem(_: Refused) -> None:
     return None
 
 
-def _answer_http_error(error: HTTPException) -> ResponseReturnValue:
+def answer_http_error(error: HTTPException) -> ResponseReturnValue:
+    """Answer 404, 405 and the like as problems too; register it again after a library has taken its place."""
     if error.response is not None or (error.code or 500) < 400:
         return error.get_response()
     code = _CODES.get(error.code or 500, "malformed-request")

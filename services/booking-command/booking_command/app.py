@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 from eventsourcing.persistence import PersistenceError
-from flask import request
 from flask_limiter.errors import RateLimitExceeded
 from flask_smorest import Api
 from rebook import logs, web
@@ -16,6 +15,7 @@ from rebook.moments import use_bundled_zones
 from rebook.problems import Refused
 from rebook.sessions import Sessions
 from rebook.settings import load
+from werkzeug.exceptions import HTTPException
 
 from booking_command import api, forms, health, team_api, team_forms
 from booking_command.access import Access
@@ -74,6 +74,7 @@ def _publish(app: Flask) -> None:
     published = Api(app)
     for blueprint in (api.blueprint, team_api.blueprint):
         published.register_blueprint(blueprint)
+    app.register_error_handler(HTTPException, web.answer_http_error)
     for plain in (forms.blueprint, team_forms.blueprint, health.blueprint):
         app.register_blueprint(plain)
 
@@ -83,7 +84,7 @@ def _correlate() -> None:
 
 
 def _answer_lost_store(error: PersistenceError) -> ResponseReturnValue:
-    log.error("event store unavailable", path=request.url_rule and request.url_rule.rule, exc_info=error)
+    log.error("event store unavailable", reason=type(error.__cause__ or error).__name__)
     return web.refuse(Refused(code="unavailable", headers={"Retry-After": "1"}))
 
 

@@ -17,7 +17,7 @@ from eventsourcing.domain import BaseAggregate
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import ConnectionPool, PostgresApplicationRecorder, PostgresFactory
 from eventsourcing.utils import Environment
-from psycopg.errors import DeadlockDetected, LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable, PipelineAborted
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
@@ -56,29 +56,26 @@ class Recorder(PostgresApplicationRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], *, beside: Sequence[Statement] = (), **_: Any
     ) -> Sequence[int]:
-        """Append in one transaction, pipelined; not retried here: the caller knows what a repeat would mean.
+        """Append in one transaction and one round trip; not retried: the caller knows what a repeat would mean.
 
         Raises:
             IntegrityError: a version exists, a hold overlaps, a key was used; see `violated()`.
             PersistenceError: nothing was stored, or (rarely) its acknowledgement was lost.
         """
-        failure: Exception | None = None
-        positions: list[int] = []
-        with self.datastore.get_connection() as connection:
-            with connection.pipeline() as pipeline, connection.transaction(), connection.cursor() as cursor:
-                try:
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            try:
+                with connection.pipeline():
+                    connection.execute("BEGIN")
                     for statement in beside:
-                        cursor.execute(statement.sql, statement.values, prepare=True)
+                        connection.execute(statement.sql, statement.values, prepare=True)
                     if stored_events:
                         self._insert_stored_events(cursor, stored_events)
-                    pipeline.sync()
-                    if stored_events:
-                        positions = [row["notification_id"] for row in cursor.fetchall()]
-                except Exception as error:  # raised again below, once the pipeline has been left
-                    failure = error
-            if failure:
-                raise failure
-        return positions
+                    connection.execute("COMMIT")
+            except psycopg.Error as error:
+                if not connection.closed:
+                    connection.rollback()
+                raise _first_of(error) from None
+            return [row["notification_id"] for row in cursor.fetchall()] if stored_events else []
 
     def _insert_stored_events(
         self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **_: Any
@@ -187,6 +184,13 @@ def _check(connection: Connection[Any]) -> None:
     readable, _, _ = select.select([connection.fileno()], [], [], 0)
     if readable:
         ConnectionPool.check_connection(connection)
+
+
+def _first_of(error: psycopg.Error) -> BaseException:
+    """What failed first: the commands behind it in the pipeline report no more than that they were aborted."""
+    while isinstance(error, PipelineAborted) and isinstance(error.__context__, psycopg.Error):
+        error = error.__context__
+    return error
 
 
 def violated(error: PersistenceError) -> str | None:
