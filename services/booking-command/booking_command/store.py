@@ -15,7 +15,12 @@ import psycopg
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.domain import BaseAggregate
 from eventsourcing.persistence import StoredEvent
-from eventsourcing.postgres import ConnectionPool, PostgresApplicationRecorder, PostgresFactory
+from eventsourcing.postgres import (
+    ConnectionPool,
+    PostgresApplicationRecorder,
+    PostgresFactory,
+    PostgresRecorder,
+)
 from eventsourcing.utils import Environment
 from psycopg.errors import DeadlockDetected, LockNotAvailable, PipelineAborted
 from psycopg.rows import dict_row
@@ -52,6 +57,11 @@ class Statement(NamedTuple):
 
 class Recorder(PostgresApplicationRecorder):
     """Appends events, and `beside` them whatever must be true together with them."""
+
+    def __init__(self, datastore: PostgresDatastore, **_: Any) -> None:
+        """Unlike the library's, ours asks the database nothing yet: a process starts while PostgreSQL is away."""
+        PostgresRecorder.__init__(self, datastore)
+        self.events_table_name = "stored_events"
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], *, beside: Sequence[Statement] = (), **_: Any

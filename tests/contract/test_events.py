@@ -1,0 +1,101 @@
+"""Every event that is published is held to its schema, and every CloudEvents reader can read it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from booking_command.booking import Booking
+from booking_command.contract import PUBLISHED, Contract
+from booking_command.meeting_type import MeetingType
+from booking_command.reader import Stored
+from booking_command.store import EventStore
+from booking_command.team import ApiToken, TeamMember
+from cloudevents.core.bindings import kafka as kafka_binding
+from cloudevents.core.formats.json import JSONFormat
+from rebook import events
+from rebook.availability import Schedule
+from rebook.cloudevents import NotAnEvent, event_of
+from rebook.meeting_types import Host
+from rebook.meeting_types import MeetingType as Terms
+
+NOW = datetime(2030, 11, 4, 8, tzinfo=UTC)
+TERMS = Terms("Intro", 30, "Video", Host("Hana", "hana@example.org"), "UTC", {"tue": [["09:00", "17:00"]]})
+STORE = UUID("7f2c6f0a-51c6-4a1e-9a53-0000000000aa")
+
+
+def a_life_of_everything():
+    schedule = Schedule.of(TERMS)
+    booking = Booking.confirm(
+        uuid4(),
+        "intro",
+        TERMS,
+        schedule,
+        datetime(2030, 11, 5, 9, tzinfo=UTC),
+        customer={"name": "Ada", "email": "ada@example.org", "timezone": "UTC"},
+        notes="",
+        now=NOW,
+    )
+    booking.reschedule(datetime(2030, 11, 5, 10, tzinfo=UTC), schedule, actor="customer", now=NOW)
+    booking.resend_confirmation(actor="hana@example.org", now=NOW)
+    booking.cancel(actor="customer", now=NOW)
+    offered = MeetingType.define("intro", TERMS, actor="hana@example.org")
+    offered.delete(actor="hana@example.org")
+    offered.redefine(TERMS, actor="hana@example.org")
+    member = TeamMember.add("hana@example.org")
+    member.end_session("session")
+    member.change_password()
+    member.remove()
+    member.add_again()
+    token = ApiToken.issue(uuid4(), "sync", "0" * 64, member_id=member.id, created_by=member.email)
+    token.revoke(actor=member.email)
+    return [event for stream in (booking, offered, member, token) for event in stream.pending_events]
+
+
+def published():
+    store = EventStore("postgresql://nowhere.invalid/none", connections=1)  # only its mapper is used
+    contract = Contract(STORE)
+    for position, event in enumerate(a_life_of_everything(), start=1):
+        stored = store.mapper.to_stored_event(event)
+        yield contract.event(
+            Stored(position, stored.originator_id, stored.originator_version, stored.topic, stored.state)
+        )
+
+
+def test_everything_that_can_happen_is_published_as_its_schema_says():
+    seen = set()
+    for _, _, event in published():
+        assert events.check(event.type, event.data) == {}
+        assert set(event.data) == set(events.SCHEMAS[event.type]().fields)
+        seen.add(event.type)
+    assert seen == {how.type for how in PUBLISHED.values()}
+
+
+def test_an_event_that_travelled_is_the_event_that_was_sent():
+    for _, _, event in published():
+        assert event_of(event.headers(), event.value()) == event
+
+
+def test_a_cloudevents_reader_of_other_make_reads_our_records():
+    for _, key, event in published():
+        message = kafka_binding.KafkaMessage(dict(event.headers()), key.encode(), event.value())
+        read = kafka_binding.from_kafka(message, JSONFormat())
+        assert (read.get_id(), read.get_source(), read.get_type()) == (event.id, event.source, event.type)
+        assert read.get_data() == event.data
+
+
+@pytest.mark.parametrize(
+    ("headers", "value"),
+    [
+        pytest.param([], b"{}", id="no headers"),
+        pytest.param([("ce_id", b"x")], b"{}", id="attributes missing"),
+        pytest.param("whole", b"[]", id="no object"),
+        pytest.param("whole", b"{", id="no JSON"),
+        pytest.param("whole", None, id="no value"),
+    ],
+)
+def test_a_record_that_is_no_event_is_told_apart(headers, value):
+    _, _, event = next(published())
+    with pytest.raises(NotAnEvent):
+        event_of(event.headers() if headers == "whole" else headers, value)
