@@ -1,0 +1,246 @@
+"""The gateway as a process, before three services that tell what reached them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rebook_infra.ports import free_port
+from rebook_infra.routing import shown
+from rebook_infra.supervisor import Process
+from servers.running import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TOKEN = "0123456789abcdef0123456789abcdef.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE"
+
+
+class Upstream(ThreadingHTTPServer):
+    """A service that answers what it was asked, as JSON."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, service: str) -> None:
+        super().__init__(("127.0.0.1", free_port()), _Tell)
+        self.service = service
+        self.is_gone = False
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self.is_gone = True
+        self.shutdown()
+        self.server_close()
+
+
+class _Tell(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def answer(self) -> None:
+        if self.server.is_gone:  # hang up on connections that were kept
+            self.close_connection = True
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        told = {"service": self.server.service, "method": self.command, "path": self.path, "body": body}
+        content = json.dumps(told | {"headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
+        self.send_response(303 if self.path == "/elsewhere" else 200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Location", "/there?min_version=2")
+        self.send_header("Set-Cookie", "rebook_session=a; HttpOnly")
+        self.send_header("Set-Cookie", "rebook_csrf=b")
+        self.send_header("Connection", "X-Private")
+        self.send_header("X-Private", "between us")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Gateway:
+    """The gateway's process and its upstreams; `ask` opens a connection for each request."""
+
+    def __init__(self, home: Path) -> None:
+        self.port = free_port()
+        self.upstreams = {service: Upstream(service) for service in ("command", "query", "notifier")}
+        ports = {service: str(upstream.server_port) for service, upstream in self.upstreams.items()}
+        environment = {
+            **os.environ,
+            "PUBLIC_URL": "https://book.example.org",
+            "REBOOK_PORT": str(self.port),
+            "BOOKING_COMMAND_WEB_PORT": ports["command"],
+            "BOOKING_QUERY_WEB_PORT": ports["query"],
+            "NOTIFIER_WEB_PORT": ports["notifier"],
+        }
+        self.log = home / "gateway.log"
+        process = Process("gateway", (sys.executable, "-m", "rebook_infra.gateway_server"), environment)
+        self.server = Server(process, self.log, self._answers)
+        self.server.start()
+
+    def ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: Any = None
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body, headers or {}, encode_chunked=body is not None)
+            answer = connection.getresponse()
+            return answer, answer.read()
+        finally:
+            connection.close()
+
+    def told(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: Any = None
+    ) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.ask(method, path, headers, body)[1])
+        return told
+
+    def close(self) -> None:
+        self.server.stop()
+        for upstream in self.upstreams.values():
+            upstream.close()
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    running = Gateway(tmp_path_factory.mktemp("gateway"))
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "service", "reached"),
+    [
+        ("GET", "/v1/bookings?q=a%2Fb&q=", "query", "/v1/bookings?q=a%2Fb&q="),
+        ("GET", "/caf%C3%A9", "query", "/caf%C3%A9"),
+        ("GET", "/commandments", "query", "/commandments"),
+        ("POST", "/v1/bookings", "command", "/v1/bookings"),
+        ("PUT", "/v1/meeting-types/intro", "command", "/v1/meeting-types/intro"),
+        ("DELETE", "/v1/session", "command", "/v1/session"),
+        ("GET", "/command/readyz", "command", "/readyz"),
+        ("GET", "/command", "command", "/"),
+        ("POST", "/query/v1/bookings", "query", "/v1/bookings"),
+        ("GET", "/notifier/statusz?verbose=1", "notifier", "/statusz?verbose=1"),
+    ],
+)
+def test_the_method_picks_the_service_unless_the_path_names_one(
+    gateway: Gateway, method: str, path: str, service: str, reached: str
+):
+    told = gateway.told(method, path)
+    assert (told["service"], told["method"], told["path"]) == (service, method, reached)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/metrics",
+        "/query/metrics",
+        "/command/metrics/",
+        "/notifier/METRICS?x",
+        "//query//metrics",
+        "/query%2fmetrics",
+        "/command/%6detrics",
+        "/command/x/../metrics",
+        "/query/%252e/metrics",
+        "/query/metrics;a",
+        "/nobody/metrics",
+    ],
+)
+def test_metrics_are_not_for_the_public_however_they_are_spelled(gateway: Gateway, path: str):
+    answer, body = gateway.ask("GET", path)
+    assert answer.status == 404
+    assert json.loads(body)["code"] == "not-found"
+
+
+def test_services_learn_who_asks_from_the_gateway_alone(gateway: Gateway):
+    claims = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https", "Forwarded": "for=6.6.6.6"}
+    headers = gateway.told("GET", "/", {**claims, "X-Real-IP": "6.6.6.6", "Host": "book.example.org"})[
+        "headers"
+    ]
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+    assert headers["x-forwarded-proto"] == "http"
+    assert headers["x-forwarded-host"] == headers["host"] == "book.example.org"
+    assert not {"forwarded", "x-real-ip"} & headers.keys()
+
+
+def test_headers_between_two_neighbours_go_no_further(gateway: Gateway):
+    headers = gateway.told("GET", "/", {"Connection": "X-Hop", "X-Hop": "1", "Upgrade": "h2c"})["headers"]
+    assert not {"x-hop", "upgrade"} & headers.keys()
+    answer, _ = gateway.ask("GET", "/")
+    assert answer.getheader("X-Private") is None
+
+
+def test_bodies_arrive_whole_chunked_ones_too(gateway: Gateway):
+    assert gateway.told("POST", "/v1/bookings", body=b'{"a": 1}')["body"] == '{"a": 1}'
+    pieces = iter([b'{"a"', b": 1}"])
+    assert (
+        gateway.told("POST", "/v1/bookings", {"Transfer-Encoding": "chunked"}, pieces)["body"] == '{"a": 1}'
+    )
+
+
+def test_redirects_and_both_cookies_come_back_as_they_are(gateway: Gateway):
+    answer, _ = gateway.ask("POST", "/elsewhere")
+    assert (answer.status, answer.getheader("Location")) == (303, "/there?min_version=2")
+    assert answer.msg.get_all("Set-Cookie") == ["rebook_session=a; HttpOnly", "rebook_csrf=b"]
+
+
+def test_head_has_the_headers_of_get_and_no_body(gateway: Gateway):
+    answer, body = gateway.ask("HEAD", "/v1/meeting-types")
+    assert answer.status == 200
+    assert int(answer.getheader("Content-Length") or 0) > 0
+    assert body == b""
+
+
+def test_a_body_beyond_all_measure_is_refused(gateway: Gateway):
+    answer, body = gateway.ask("POST", "/v1/bookings", body=b"x" * 1_100_000)
+    assert (answer.status, json.loads(body)["code"]) == (413, "body-too-large")
+
+
+def test_a_service_that_is_away_is_a_problem_with_advice(gateway: Gateway):
+    gateway.upstreams["notifier"].close()
+    answer, body = gateway.ask("GET", "/notifier/statusz", {"X-Correlation-Id": "abc"})
+    assert answer.status == 502
+    assert answer.getheader("Content-Type") == "application/problem+json"
+    assert (answer.getheader("Retry-After"), answer.getheader("X-Correlation-Id")) == ("1", "abc")
+    assert json.loads(body)["type"] == "https://book.example.org/problems/bad-gateway"
+    _, page = gateway.ask("GET", "/notifier/statusz", {"Accept": "text/html,*/*"})
+    assert b"<h1>" in page
+
+
+def test_the_log_shows_routes_and_neither_tokens_nor_query_strings(gateway: Gateway):
+    for path in (
+        f"/manage/{TOKEN}?next=x",
+        f"/v1/manage/{TOKEN}/slots",
+        f"/%6danage/{TOKEN}",
+        f"/odd/{TOKEN}",
+    ):
+        gateway.ask("GET", path)
+    with socket.create_connection(("127.0.0.1", gateway.port)) as raw:
+        raw.sendall(f"GET /manage/{TOKEN} NONSENSE\r\n\r\n".encode())
+        raw.recv(1000)
+    log = gateway.log.read_text()
+    assert '"/manage/\\u2026"' in log
+    assert TOKEN[:20] not in log
+    assert "next=" not in log
+
+
+def test_ordinary_routes_stay_readable():
+    assert shown("/v1/meeting-types/intro-call/slots?from=2030-11-05") == "/v1/meeting-types/intro-call/slots"
+    assert shown("/static/app.css") == "/static/app.css"
+    assert shown("/manage") == "/manage"
