@@ -6,6 +6,7 @@ so that a moved meeting moves and a cancelled one leaves. Times are UTC, which e
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from icalendar import Calendar, Event, vCalAddress
@@ -39,9 +40,9 @@ def _entry(letter: Letter, domain: str) -> Event:
     entry = Event()
     entry.add("uid", f"{booking.booking_id}@{domain}")
     entry.add("sequence", change.calendar_sequence)
-    entry.add("dtstamp", letter.fell_due_at.replace(microsecond=0))
-    entry.add("dtstart", change.slot.starts_at)
-    entry.add("dtend", change.slot.ends_at)
+    entry.add("dtstamp", letter.fell_due_at.astimezone(UTC).replace(microsecond=0))
+    entry.add("dtstart", change.slot.starts_at.astimezone(UTC))
+    entry.add("dtend", change.slot.ends_at.astimezone(UTC))
     entry.add("status", "CANCELLED" if change.kind == CANCELLED else "CONFIRMED")
     entry.add("summary", _summary(letter))
     entry.add("location", booking.location)

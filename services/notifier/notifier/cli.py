@@ -1,0 +1,90 @@
+"""The console command `notifier`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg2
+from rebook import logs
+from rebook.migrations import migrate as apply
+from rebook.moments import use_bundled_zones
+from rebook.serving import serve
+from rebook.settings import BadSettings, load
+
+from notifier import gallery
+from notifier.settings import OwnerSettings, WebProcessSettings, WorkerSettings
+from notifier.worker import Worker
+
+
+class _Sentences(click.Group):
+    """Tells what people can mend in one sentence, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BadSettings as error:
+            raise click.ClickException(f"Settings: {error}.") from None
+        except psycopg2.OperationalError as error:
+            raise click.ClickException(
+                f"The database cannot be reached: {str(error).splitlines()[0]}"
+            ) from None
+
+
+@click.group(cls=_Sentences)
+def main() -> None:
+    """The notifier writes to customers and the team, and tells what it sent.
+
+    Example: notifier worker
+    """
+    use_bundled_zones()
+
+
+@main.command()
+@click.pass_context
+def worker(ctx: click.Context) -> None:
+    """Read booking events, send letters and reminders, publish what became of them; several share the work.
+
+    Example: NOTIFIER_WORKER_PORT=8006 notifier worker
+    """
+    settings = load(WorkerSettings)
+    logs.configure("notifier-worker")
+    ctx.exit(0 if Worker(settings).run() else 1)
+
+
+@main.command()
+def web() -> None:
+    """Serve health and metrics of the notifier.
+
+    Example: NOTIFIER_WEB_PORT=8005 notifier web
+    """
+    settings = load(WebProcessSettings)
+    serve("notifier.app:create_app()", settings, settings.web_port)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the notifier's tables up to date; doing it again changes nothing.
+
+    Example: notifier migrate
+    """
+    folders = [files("rebook") / "sql", files("notifier") / "sql"]
+    with closing(psycopg2.connect(load(OwnerSettings).owner_database_url)) as connection:
+        for name in apply(connection, folders):
+            click.echo(f"applied {name}")
+
+
+@main.command()
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to fill."
+)
+def letters(out: Path) -> None:
+    """Write every letter of made-up bookings to a folder, for people to look at.
+
+    Example: notifier letters --out /tmp/letters
+    """
+    written = gallery.hang(out)
+    click.echo(f"{len(written)} files in {out}")

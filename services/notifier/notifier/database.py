@@ -1,0 +1,44 @@
+"""Connections to the notifier's database that are made anew for as long as it takes."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psycopg2
+import structlog
+from rebook.kafka import KafkaError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+log = structlog.get_logger()
+
+_LONGEST_PAUSE_S = 5.0
+_CALM_AFTER_S = 30.0  # a session that lasted so long was no failure
+_LOST = (psycopg2.OperationalError, psycopg2.InterfaceError, KafkaError)
+
+
+def connect(url: str) -> Connection:
+    """A connection on which whoever holds locks and falls silent is cut off by the server."""
+    return psycopg2.connect(url, connect_timeout=3)
+
+
+def keep_at(name: str, url: str, stop: threading.Event, session: Callable[[Connection], None]) -> None:
+    """Run `session` until it ends by itself, over again with a new connection when PostgreSQL or Kafka is lost."""
+    pause_s = 0.0
+    while not stop.wait(pause_s):
+        began_s = time.monotonic()
+        try:
+            with closing(connect(url)) as connection:
+                session(connection)
+        except _LOST as error:
+            lasted = time.monotonic() - began_s > _CALM_AFTER_S
+            pause_s = 0.2 if lasted or not pause_s else min(pause_s * 2, _LONGEST_PAUSE_S)
+            log.warning("starting over", part=name, error=type(error).__name__, pause_s=pause_s)
+        else:
+            return

@@ -1,0 +1,173 @@
+"""Tells the deliveries topic what became of each letter, and learns from it what this database has lost.
+
+The table of delivery events is the outbox: what is not on the topic yet is published, oldest first, at least
+once (readers know an event by its id). A topic that was lost is told everything again. At every start the
+topic is read to its end before any letter is sent, so that a lost table mails nothing twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import structlog
+from rebook.cloudevents import Event
+from rebook.events import EMAIL_FAILED, EMAIL_SENT, EMAIL_SKIPPED
+from rebook.kafka import DELIVERIES, admin, ensure_topic, producer, topic_ids
+from rebook.moments import format_moment, parse_moment
+from rebook.topic_reader import read_to_end
+
+from notifier import delivery_events
+from notifier.deliveries import FAILED, SENT, SKIPPED
+from notifier.delivery_events import DeliveryEvent
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient, KafkaProducer
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from rebook.kafka import KafkaSettings
+
+log = structlog.get_logger()
+
+SOURCE = "/notifier"
+_TYPES = {SENT: EMAIL_SENT, FAILED: EMAIL_FAILED, SKIPPED: EMAIL_SKIPPED}
+_STATES = {event_type: state for state, event_type in _TYPES.items()}
+_AT_ONCE = 500
+_LOOK_EVERY_S = 1.0  # at the topic's id
+_SEND_TIMEOUT_S = 10
+_PATIENCE_MS = 3_000  # for one answer; a stop must not wait longer
+
+
+class Reporter:
+    """Publishes what is decided; `wake` tells it that there is something, `has_read_topic` that sending may begin."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+        self.wake = threading.Event()
+        self.has_read_topic = threading.Event()
+
+    def run(self, connection: Connection, stop: threading.Event) -> None:
+        """One session; any trouble with the producer ends it, since that one cannot be trusted any more.
+
+        Raises:
+            KafkaError: Kafka is lost.
+        """
+        patience = {"bootstrap_timeout_ms": _PATIENCE_MS, "request_timeout_ms": _PATIENCE_MS}
+        with admin(self._kafka, **patience) as client:
+            self._look_at_topic(connection, client)
+            if not self.has_read_topic.is_set():
+                self._restore(connection)
+                self.has_read_topic.set()
+            with closing(_Publisher(self._kafka)) as publisher:
+                self._publish(connection, client, publisher, stop)
+
+    def _publish(
+        self, connection: Connection, client: KafkaAdminClient, publisher: _Publisher, stop: threading.Event
+    ) -> None:
+        looked_at_s = time.monotonic()
+        while not stop.is_set():
+            if time.monotonic() - looked_at_s >= _LOOK_EVERY_S:
+                self._look_at_topic(connection, client)
+                looked_at_s = time.monotonic()
+            self.wake.clear()
+            if not publisher.publish(connection):
+                self.wake.wait(_LOOK_EVERY_S)
+
+    def _look_at_topic(self, connection: Connection, client: KafkaAdminClient) -> None:
+        topic = self._kafka.topic(DELIVERIES)
+        found = topic_ids(client, [topic])
+        if topic not in found:
+            ensure_topic(client, self._kafka, DELIVERIES)
+            found = topic_ids(client, [topic])
+        with connection, connection.cursor() as cursor:
+            if topic in found and delivery_events.follow_topic(cursor, found[topic]):
+                log.info("telling a new deliveries topic everything", topic_id=found[topic])
+
+    def _restore(self, connection: Connection) -> None:
+        restored = 0
+        events = read_to_end(self._kafka, DELIVERIES)
+        while batch := list(itertools.islice(events, _AT_ONCE)):
+            with connection, connection.cursor() as cursor:
+                restored += delivery_events.restore(cursor, [*filter(None, map(delivery_event_of, batch))])
+        log.info("deliveries topic read to its end", restored=restored)
+
+
+class _Publisher:
+    """A producer for as long as it never fails."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._topic = kafka.topic(DELIVERIES)
+        self._producer: KafkaProducer = producer(
+            kafka, bootstrap_timeout_ms=_PATIENCE_MS, delivery_timeout_ms=_SEND_TIMEOUT_S * 1000,
+            request_timeout_ms=_PATIENCE_MS,
+        )  # fmt: skip
+
+    def publish(self, connection: Connection) -> int:
+        """Tell the topic what it does not know yet; how many events."""
+        with connection, connection.cursor() as cursor:
+            if not delivery_events.lock(cursor):
+                return 0
+            events = delivery_events.unreported(cursor, _AT_ONCE)
+            sent = [self._send(event_of_delivery(event)) for event in events]
+            for future in sent:
+                future.get(timeout=_SEND_TIMEOUT_S)
+            if events:
+                delivery_events.mark_reported(cursor, events)
+        return len(events)
+
+    def _send(self, event: Event) -> Any:
+        return self._producer.send(
+            self._topic, key=event.subject.encode(), value=event.value(), headers=event.headers()
+        )
+
+    def close(self) -> None:
+        self._producer.close(timeout=1)
+
+
+def event_of_delivery(event: DeliveryEvent) -> Event:
+    """As it travels on the deliveries topic."""
+    data = {
+        "delivery_id": str(event.delivery_id),
+        "booking_id": str(event.booking_id),
+        "event_id": event.event_id,
+        "letter": event.letter,
+        "recipient": event.recipient,
+        "minutes_before": event.minutes_before,
+        "message_id": event.message_id,
+    }
+    return Event(
+        id=f"{event.delivery_id}:{event.outcome}",
+        source=SOURCE,
+        type=_TYPES[event.state],
+        subject=str(event.booking_id),
+        time=format_moment(event.happened_at),
+        sequence=event.outcome,
+        position=event.position,
+        correlation_id=event.correlation_id,
+        data=data if event.state == SENT else {**data, "reason": event.reason},
+    )
+
+
+def delivery_event_of(event: Event) -> DeliveryEvent | None:
+    """As this database keeps it; None for a type that the notifier does not write."""
+    if event.type not in _STATES:
+        return None
+    data = event.data
+    return DeliveryEvent(
+        delivery_id=UUID(data["delivery_id"]),
+        booking_id=UUID(data["booking_id"]),
+        event_id=data["event_id"],
+        letter=data["letter"],
+        recipient=data["recipient"],
+        minutes_before=data["minutes_before"],
+        message_id=data["message_id"],
+        correlation_id=event.correlation_id,
+        outcome=event.sequence,
+        state=_STATES[event.type],
+        reason=data.get("reason", ""),
+        happened_at=parse_moment(event.time),
+        position=event.position,
+    )

@@ -1,0 +1,181 @@
+"""The mail server: one connection, used again for letter after letter, and what its answers mean for a letter."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import smtplib
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from notifier.settings import SmtpSettings
+
+_IDLE_MAX_S = 30.0  # firewalls forget quiet connections without a word
+_LOOK_EVERY_S = 5.0
+_SERVERS_OWN = {421, 530, 534, 535, 538}  # shutting down; wants another login
+_REPLY_MAX_LENGTH = 120
+_TELLING = re.compile(r"[@/]|\S{32}")  # an address, a link or a token that the server quotes
+
+
+class MailTrouble(Exception):  # noqa: N818 - the word the whole code uses
+    """A letter did not go out; the message says why, without addresses, links or tokens."""
+
+
+class ServerTrouble(MailTrouble):
+    """The server cannot be reached, is shutting down, is stuck or turns us away: no letter's fault."""
+
+
+class TryAgain(MailTrouble):
+    """The server refused this letter for now (4yz), or the connection was lost over it."""
+
+
+class RefusedForGood(MailTrouble):
+    """The server will never take this letter (5yz)."""
+
+
+class MailServer:
+    """A connection to the mail server that is made when it is needed and kept."""
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self._connection: smtplib.SMTP | None = None
+        self._used_at_s = self._seen_at_s = 0.0
+
+    def connect(self) -> None:
+        """Make sure of a connection, as far as one can without asking.
+
+        Raises:
+            ServerTrouble: there is none to be had.
+        """
+        if self._connection is not None and time.monotonic() - self._used_at_s > _IDLE_MAX_S:
+            self.quit()
+        if self._connection is None:
+            try:
+                self._connection = self._connected()
+                self._used_at_s = time.monotonic()
+            except (OSError, smtplib.SMTPException) as error:
+                raise ServerTrouble(f"The mail server cannot be used: {_said(error)}") from None
+
+    def look(self) -> bool:
+        """See whether the server is there, unless it was seen lately; False then.
+
+        Raises:
+            ServerTrouble: it is not.
+        """
+        if time.monotonic() - self._seen_at_s < _LOOK_EVERY_S:
+            return False
+        self._seen_at_s = time.monotonic()
+        if self._connection is not None:
+            self._start_over()
+        self.connect()
+        return True
+
+    def send(self, sender: str, recipient: str, message: bytes) -> None:
+        """Hand one letter over; it is taken when this returns.
+
+        Raises:
+            ServerTrouble, TryAgain, RefusedForGood: it was not taken, as far as we know.
+        """
+        was_kept = self._connection is not None
+        try:
+            self._step("mail", sender)
+        except (ServerTrouble, TryAgain):
+            if not was_kept or self._connection is not None:
+                raise
+            self._step("mail", sender)  # only the kept connection had come to its end
+        self._step("rcpt", recipient)
+        self._step("data", message)
+        self._used_at_s = self._seen_at_s = time.monotonic()
+
+    def quit(self) -> None:
+        """Take leave; a server that is gone already need not be told."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                self._connection.quit()
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> smtplib.SMTP:
+        settings = self._settings
+        context = ssl.create_default_context()
+        where: dict[str, Any] = {
+            "host": settings.smtp_host,
+            "port": settings.smtp_port,
+            "timeout": settings.smtp_timeout_s,
+            "local_hostname": socket.gethostname(),
+        }
+        is_tls = settings.smtp_security == "tls"
+        connection = smtplib.SMTP_SSL(**where, context=context) if is_tls else smtplib.SMTP(**where)
+        try:
+            if settings.smtp_security == "starttls":
+                connection.starttls(context=context)
+            connection.ehlo_or_helo_if_needed()
+            if settings.smtp_user:
+                connection.login(settings.smtp_user, settings.smtp_password)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _step(self, name: str, argument: Any) -> None:
+        """One command of a letter's transaction, its answer told apart."""
+        self.connect()
+        command: Callable[[Any], tuple[int, bytes]] = getattr(self._connection, name)
+        try:
+            code, reply = command(argument)
+        except smtplib.SMTPResponseException as refusal:
+            code, reply = refusal.smtp_code, _as_bytes(refusal.smtp_error)
+        except (OSError, smtplib.SMTPException) as error:
+            self._close()
+            raise _interrupted(error) from None
+        if code // 100 != 2:
+            self._refused(code, f"The mail server answered: {_quoted(code, reply)}")
+
+    def _refused(self, code: int, why: str) -> None:
+        if code in _SERVERS_OWN:
+            self._close()
+            raise ServerTrouble(why)
+        self._start_over()
+        raise (RefusedForGood if code >= 500 else TryAgain)(why)
+
+    def _start_over(self) -> None:
+        """Make the connection fit for another letter."""
+        assert self._connection is not None
+        try:
+            code, _ = self._connection.rset()
+        except (OSError, smtplib.SMTPException):
+            code = 0
+        if code != 250:
+            self._close()
+
+
+def _interrupted(error: Exception) -> MailTrouble:
+    """A server that says nothing for too long is stuck; one that hangs up may dislike this letter."""
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return ServerTrouble("The mail server was silent for too long.")
+    return TryAgain("The connection to the mail server was lost.")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _quoted(error.smtp_code, _as_bytes(error.smtp_error))
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _as_bytes(reply: bytes | str) -> bytes:
+    return reply if isinstance(reply, bytes) else reply.encode()
+
+
+def _quoted(code: int, reply: bytes) -> str:
+    """A reply for people, without what it may quote of the letter."""
+    words = [word for word in reply.decode("ascii", "replace").split() if not _TELLING.search(word)]
+    return " ".join([str(code), *words])[:_REPLY_MAX_LENGTH]

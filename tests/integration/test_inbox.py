@@ -1,0 +1,217 @@
+"""Booking events become deliveries and reminders, on a real PostgreSQL; every event is handed in twice."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from notifier import reminders
+from notifier.inbox import Inbox
+from rebook.cloudevents import Event
+from rebook.consumer import VersionGap
+from rebook.events import (
+    BOOKING_CANCELLED,
+    BOOKING_CONFIRMED,
+    BOOKING_RESCHEDULED,
+    CONFIRMATION_RESEND_REQUESTED,
+    check,
+)
+from rebook.migrations import migrate
+from rebook.moments import format_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+BOOKING = "7d7b1c4e-53a5-4a8e-9b83-1a5b2f4f6c10"
+BOOKED_AT = datetime(2030, 10, 21, 8, 15, tzinfo=UTC)
+TUESDAY = datetime(2030, 11, 5, 14, 0, tzinfo=UTC)
+THURSDAY = TUESDAY + timedelta(days=2)
+DAY, HOUR = 1440, 60
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+@pytest.fixture(scope="module")
+def connections(database) -> Iterator[Connection]:
+    fresh = database("notifier")
+    with closing(psycopg2.connect(fresh.owner_url)) as owner:
+        migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
+    with closing(psycopg2.connect(fresh.url)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def cursor(connections: Connection):
+    """Of a transaction that leaves nothing behind."""
+    with connections.cursor() as cursor:
+        yield cursor
+    connections.rollback()
+
+
+def slot(starts_at: datetime, prefix: str = "") -> dict[str, str]:
+    ends_at = starts_at + HALF_AN_HOUR
+    return {f"{prefix}starts_at": format_moment(starts_at), f"{prefix}ends_at": format_moment(ends_at)}
+
+
+def confirmed(**others: Any) -> dict[str, Any]:
+    return {
+        "meeting_type": "intro-call",
+        "title": "Intro call",
+        "duration_minutes": 30,
+        "location": "Room 1",
+        "host": {"name": "Grace Hopper", "email": "grace@example.org"},
+        "timezone": "Europe/Berlin",
+        "team": ["grace@example.org", "office@example.org"],
+        "reminders_minutes_before": [DAY, HOUR],
+        "reschedule_cutoff_minutes": 0,
+        "cancel_cutoff_minutes": 0,
+        **slot(TUESDAY),
+        "hold": slot(TUESDAY),
+        "customer": {"name": "Ada", "email": "ada@example.com", "timezone": "Europe/London"},
+        "notes": "",
+        "actor": "customer",
+        **others,
+    }
+
+
+def moved(before: datetime, after: datetime) -> dict[str, Any]:
+    slots = {**slot(before, "previous_"), **slot(after), "hold": slot(after)}
+    return {**slots, "actor": "customer", "reason": ""}
+
+
+CANCELLED = {"actor": "grace@example.org", "reason": "Ill"}
+ASKED_AGAIN = {"actor": "grace@example.org"}
+
+
+def happens(cursor: Any, version: int, kind: str, data: dict[str, Any], at: datetime = BOOKED_AT) -> None:
+    """Hand an event to the inbox, and hand it in again."""
+    data = {"booking_id": BOOKING, **data}
+    assert not check(kind, data)
+    event = Event(
+        id=f"{BOOKING}:{version}",
+        source="/booking-command/store",
+        type=kind,
+        subject=BOOKING,
+        time=format_moment(at),
+        sequence=version,
+        position=version,
+        correlation_id="c-1",
+        data=data,
+    )
+    inbox = Inbox("example.org")
+    inbox.handle(event, cursor)
+    inbox.handle(event, cursor)
+
+
+def letters(cursor: Any) -> list[tuple[Any, ...]]:
+    cursor.execute("SELECT version, letter, recipient FROM deliveries ORDER BY number")
+    return cursor.fetchall()
+
+
+def planned(cursor: Any) -> dict[int, datetime]:
+    cursor.execute("SELECT minutes_before, due_at FROM reminders WHERE booking_id = %s", (BOOKING,))
+    return dict(cursor.fetchall())
+
+
+def test_a_booking_makes_one_letter_for_the_customer_and_one_for_each_of_the_team(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    assert letters(cursor) == [
+        (1, "confirmation", "ada@example.com"),
+        (1, "team-confirmation", "grace@example.org"),
+        (1, "team-confirmation", "office@example.org"),
+    ]
+
+
+def test_moves_resends_and_cancelling_make_their_letters_in_order(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed(team=["grace@example.org"]))
+    happens(cursor, 2, BOOKING_RESCHEDULED, moved(TUESDAY, THURSDAY))
+    happens(cursor, 3, CONFIRMATION_RESEND_REQUESTED, ASKED_AGAIN)
+    happens(cursor, 4, BOOKING_CANCELLED, CANCELLED)
+    assert letters(cursor) == [
+        (1, "confirmation", "ada@example.com"),
+        (1, "team-confirmation", "grace@example.org"),
+        (2, "rescheduled", "ada@example.com"),
+        (2, "team-rescheduled", "grace@example.org"),
+        (3, "confirmation", "ada@example.com"),
+        (4, "cancelled", "ada@example.com"),
+        (4, "team-cancelled", "grace@example.org"),
+    ]
+
+
+def test_what_a_letter_says_is_kept_as_it_was_when_its_event_happened(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    happens(cursor, 2, BOOKING_RESCHEDULED, moved(TUESDAY, THURSDAY))
+    happens(cursor, 3, CONFIRMATION_RESEND_REQUESTED, ASKED_AGAIN)
+    happens(cursor, 4, BOOKING_CANCELLED, CANCELLED)
+    cursor.execute(
+        "SELECT starts_at, previous_starts_at, calendar_sequence, reason FROM changes ORDER BY version"
+    )
+    assert cursor.fetchall() == [
+        (TUESDAY, None, 0, ""),
+        (THURSDAY, TUESDAY, 1, ""),
+        (THURSDAY, None, 1, ""),
+        (THURSDAY, None, 2, "Ill"),
+    ]
+
+
+def test_an_event_that_comes_too_early_changes_nothing(cursor):
+    with pytest.raises(VersionGap):
+        happens(cursor, 2, BOOKING_CANCELLED, CANCELLED)
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    with pytest.raises(VersionGap):
+        happens(cursor, 3, BOOKING_CANCELLED, CANCELLED)
+    assert {version for version, _, _ in letters(cursor)} == {1}
+
+
+def test_an_event_of_an_unknown_type_is_passed_over_and_the_next_one_applies(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    event = Event(
+        f"{BOOKING}:2", "/x", "rebook.BookingBlessed.v1", BOOKING, "2030-10-21T08:15:00Z", 2, 2, "", {}
+    )
+    Inbox("example.org").handle(event, cursor)
+    happens(cursor, 3, BOOKING_CANCELLED, CANCELLED)
+    assert {version for version, _, _ in letters(cursor)} == {1, 3}
+
+
+def test_reminders_move_with_the_booking_and_go_when_it_is_cancelled(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    assert planned(cursor) == {DAY: TUESDAY - timedelta(days=1), HOUR: TUESDAY - timedelta(hours=1)}
+    happens(cursor, 2, BOOKING_RESCHEDULED, moved(TUESDAY, THURSDAY))
+    assert planned(cursor) == {DAY: THURSDAY - timedelta(days=1), HOUR: THURSDAY - timedelta(hours=1)}
+    happens(cursor, 3, BOOKING_CANCELLED, CANCELLED)
+    assert planned(cursor) == {}
+
+
+def test_a_reminder_whose_time_had_passed_when_the_booking_was_made_or_moved_is_not_made(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed(), at=TUESDAY - timedelta(hours=3))
+    assert set(planned(cursor)) == {HOUR}
+    soon = TUESDAY - timedelta(hours=2)
+    happens(cursor, 2, BOOKING_RESCHEDULED, moved(TUESDAY, soon), at=soon - timedelta(minutes=60))
+    assert planned(cursor) == {}
+
+
+def test_a_reminder_that_falls_due_becomes_one_delivery_to_the_customer(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    a_day_before = TUESDAY - timedelta(days=1)
+    assert reminders.fall_due(cursor, a_day_before - timedelta(seconds=1), "example.org") == 0
+    assert reminders.fall_due(cursor, a_day_before, "example.org") == 1
+    assert reminders.fall_due(cursor, a_day_before, "example.org") == 0
+    cursor.execute("SELECT recipient, minutes_before, fell_due_at FROM deliveries WHERE letter = 'reminder'")
+    assert cursor.fetchall() == [("ada@example.com", DAY, a_day_before)]
+
+
+def test_a_moved_booking_reminds_again_and_one_moved_back_too(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    a_day_before = TUESDAY - timedelta(days=1)
+    reminders.fall_due(cursor, a_day_before, "example.org")
+    happens(cursor, 2, BOOKING_RESCHEDULED, moved(TUESDAY, THURSDAY), at=a_day_before)
+    happens(cursor, 3, BOOKING_RESCHEDULED, moved(THURSDAY, TUESDAY), at=a_day_before)
+    assert set(planned(cursor)) == {HOUR}
+    reminders.fall_due(cursor, TUESDAY, "example.org")
+    cursor.execute("SELECT version, minutes_before FROM deliveries WHERE letter = 'reminder' ORDER BY number")
+    assert cursor.fetchall() == [(1, DAY), (3, HOUR)]
