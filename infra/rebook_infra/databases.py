@@ -61,7 +61,7 @@ def url(server: str, database: str, role: Role) -> str:
     }
     # As parameters, because a Unix socket's directory cannot stand where a host name does.
     login = f"{quote(role.name, safe='')}:{quote(role.password, safe='')}"
-    return f"postgresql://{login}@/{quote(database, safe='')}?{urlencode(rest, safe='/:,')}"
+    return f"postgresql://{login}@/{quote(database, safe='')}?{urlencode(rest, safe='/:,', quote_via=quote)}"
 
 
 def ensure(server: str, databases: list[Database]) -> None:
@@ -76,13 +76,17 @@ def ensure(server: str, databases: list[Database]) -> None:
             _grant(cursor, database)
 
 
-def reachable(server: str) -> bool:
-    """Whether the server takes connections."""
+def obstacle(server: str) -> str:
+    """Why the server takes no connection from us, in its own words; empty when it does."""
     try:
         _connect(server, connect_timeout="2").close()
-    except psycopg2.OperationalError:
-        return False
-    return True
+    except psycopg2.Error as error:
+        return str(error).strip().partition("\n")[0] or "no reason given"
+    return ""
+
+
+def reachable(server: str) -> bool:
+    return not obstacle(server)
 
 
 def _connect(server: str, **changes: str) -> Any:
@@ -166,7 +170,7 @@ def main(environ: Mapping[str, str] = os.environ, within_s: float = 60.0) -> int
         if not server:
             raise BadDatabaseUrl("DATABASE_URL is not set: it is the server's administrator")  # noqa: TRY301
         wanted = from_environment(environ)
-        while not reachable(server) and time.monotonic() < deadline:
+        while obstacle(server) and time.monotonic() < deadline:
             time.sleep(0.2)
         ensure(server, wanted)
     except (BadDatabaseUrl, psycopg2.Error) as error:

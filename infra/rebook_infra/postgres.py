@@ -17,6 +17,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from psycopg2.extensions import make_dsn
+
 from rebook_infra import databases
 from rebook_infra.data_dir import CannotStart
 from rebook_infra.databases import Role
@@ -98,11 +100,13 @@ def prepare(home: Path, password: str) -> Postgres:
     listen: tuple[str, ...]
     if len(bytes(sockets / _SOCKET_NAME)) <= _SOCKET_PATH_MAX:
         listen = ("-c", "listen_addresses=", "-k", str(sockets))
-        return Postgres(data, listen, databases.url(f"host={sockets}", "postgres", administrator), user)
+        return Postgres(
+            data, listen, databases.url(make_dsn(host=str(sockets)), "postgres", administrator), user
+        )
     port = free_port()
     listen = ("-c", "listen_addresses=127.0.0.1", "-p", str(port), "-k", "")
     return Postgres(
-        data, listen, databases.url(f"host=127.0.0.1 port={port}", "postgres", administrator), user
+        data, listen, databases.url(make_dsn(host="127.0.0.1", port=port), "postgres", administrator), user
     )
 
 

@@ -9,6 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+import psycopg2
 import urllib3
 
 from rebook_infra import addresses, databases, postgres, processes
@@ -63,6 +64,8 @@ class Stack:
                 await stopping
         except CommandFailed as error:
             raise CannotStart(f"{error}") from None
+        except psycopg2.Error as error:
+            raise CannotStart(f"The databases cannot be made: {str(error).strip()}") from None
         finally:
             starting.cancel()
             stopping.cancel()
@@ -103,19 +106,25 @@ class Stack:
     async def _postgres(self) -> tuple[str, tuple[str, ...]]:
         given = self._settings.database_url
         if given:
-            await _within(
-                _SERVER_WITHIN_S, self._reachable(given), "The server of DATABASE_URL does not answer."
-            )
+            await self._wait_for(given)
             return given, ()
         home = self._data.path / "postgres"
         server = await asyncio.to_thread(postgres.prepare, home, self._data.secret("postgres"))
         self._supervisor.start(server.process())
-        words = f"PostgreSQL does not start; its log is {self._data.path}/logs/postgres.log."
-        await _within(_SERVER_WITHIN_S, self._supervisor.ready("postgres"), words)
+        try:
+            await asyncio.wait_for(self._supervisor.ready("postgres"), _SERVER_WITHIN_S)
+        except TimeoutError:
+            raise CannotStart(
+                f"PostgreSQL does not start: {self._supervisor.last_words('postgres')}"
+            ) from None
         return server.url, ("postgres",)
 
-    async def _reachable(self, server: str) -> None:
-        while not await asyncio.to_thread(databases.reachable, server):
+    async def _wait_for(self, server: str) -> None:
+        give_up_at = time.monotonic() + _PATIENCE_S
+        while obstacle := await asyncio.to_thread(databases.obstacle, server):
+            if time.monotonic() > give_up_at:
+                raise CannotStart(f"The server of DATABASE_URL cannot be used: {obstacle}")
+            self._narrator.waiting(f"Waiting for the server of DATABASE_URL ({obstacle})")
             await asyncio.sleep(_ASK_EVERY_S)
 
     async def _migrate(self, chosen: Addresses) -> None:
@@ -182,13 +191,6 @@ def _mail(chosen: Addresses) -> str:
     if "SMTP_HOST" in chosen.chosen:
         return f"http://127.0.0.1:{chosen.port('MAIL_PAGE_PORT')}/"
     return f"sent by {chosen.environment['SMTP_HOST']}"
-
-
-async def _within(limit_s: float, what: object, otherwise: str) -> None:
-    try:
-        await asyncio.wait_for(what, limit_s)  # type: ignore[arg-type]
-    except TimeoutError:
-        raise CannotStart(otherwise) from None
 
 
 def _emptied(directory: Path) -> None:
