@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[str, bytes]]
 
+_SEQUENCE_MAX = 2**63 - 1
+
 
 class NotAnEvent(ValueError):  # noqa: N818 - a fact about a record, reported as such
     """A record on one of our topics that is not a CloudEvent with JSON data."""
@@ -72,8 +74,10 @@ def event_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event
             correlation_id=found["ce_correlationid"].decode(),
             data=data,
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, AttributeError, RecursionError) as error:
         raise NotAnEvent(f"{type(error).__name__}: {error}") from None
     if not isinstance(data, dict):
         raise NotAnEvent("the value is no JSON object")
+    if "\0" in event.id + event.source or not 0 <= event.sequence <= _SEQUENCE_MAX:
+        raise NotAnEvent("its identity cannot be kept")
     return event

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.net.compat import KafkaNetClient
 
 from rebook.settings import setting, text, whole
 
@@ -67,13 +68,20 @@ class KafkaSettings:
         return self.topic_prefix + name
 
 
+def _client(**config: Any) -> KafkaNetClient:
+    """A client that makes no topics: kafka-python 3.0.12 loses `allow_auto_create_topics` on its way here."""
+    client = KafkaNetClient(**config)
+    client.cluster.config["allow_auto_create_topics"] = False
+    return client
+
+
 def producer(settings: KafkaSettings, **options: Any) -> KafkaProducer:
     """A producer that loses and doubles nothing while it lives; any error must end the process."""
     return KafkaProducer(
         bootstrap_servers=settings.bootstrap_servers.split(","),
         acks="all",
         enable_idempotence=True,
-        allow_auto_create_topics=False,
+        kafka_client=_client,
         **options,
     )
 
@@ -85,7 +93,7 @@ def consumer(settings: KafkaSettings, group: str | None, **options: Any) -> Kafk
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        allow_auto_create_topics=False,
+        kafka_client=_client,
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 3,
         fetch_max_wait_ms=20,
@@ -94,8 +102,8 @@ def consumer(settings: KafkaSettings, group: str | None, **options: Any) -> Kafk
 
 
 @contextlib.contextmanager
-def admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
-    client = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers.split(","))
+def admin(settings: KafkaSettings, **options: Any) -> Iterator[KafkaAdminClient]:
+    client = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers.split(","), **options)
     try:
         yield client
     finally:
