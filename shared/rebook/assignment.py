@@ -1,0 +1,144 @@
+"""Which partitions a consumer reads, each placed where its rows say, by the id of the topic as it is now.
+
+Rebalance listeners run on kafka-python's own thread, so this one only pauses what was assigned and leaves a note;
+the consumer's thread then looks offsets up and lets reading begin. A record of a partition that is not placed
+is dropped: it will be read again from its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import structlog
+from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.errors import IllegalStateError
+
+from rebook import offsets
+from rebook.kafka import topic_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kafka import KafkaAdminClient, KafkaConsumer
+    from kafka.consumer.fetcher import ConsumerRecord
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+    from rebook.offsets import Position
+
+    Records = dict[TopicPartition, list[ConsumerRecord]]
+
+log = structlog.get_logger()
+
+
+class TopicReplaced(Exception):  # noqa: N818 - a fact, not a fault
+    """A topic was deleted and made anew; whatever is in flight may be of either."""
+
+
+class Assignment:
+    """The partitions this consumer has now.
+
+    Attributes:
+        positions: where it stands in each partition that is placed.
+    """
+
+    def __init__(
+        self, reader: KafkaConsumer, admin: KafkaAdminClient, connection: Connection, topics: list[str]
+    ) -> None:
+        self.positions: dict[TopicPartition, Position] = {}
+        self._reader = reader
+        self._admin = admin
+        self._connection = connection
+        self._topics = topics
+        self._ids: dict[str, str] = {}
+        self._notes: SimpleQueue[bool] = SimpleQueue()  # whether partitions were assigned or taken away
+        self._is_settled = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every topic exists, and the group's members have agreed who reads what."""
+        return self._is_settled and all(topic in self._ids for topic in self._topics)
+
+    @property
+    def has_topics(self) -> bool:
+        return bool(self._ids)
+
+    def look_at_topics(self) -> None:
+        """Ask Kafka for the topics' ids, and subscribe to those that are there.
+
+        Raises:
+            TopicReplaced: one of them is not what it was.
+        """
+        found = topic_ids(self._admin, self._topics)
+        for topic, topic_id in found.items():
+            if self._ids.get(topic, topic_id) != topic_id:
+                log.info("topic replaced", topic=topic)
+                raise TopicReplaced(topic)
+        if found.keys() - self._ids.keys():
+            self._ids.update(found)
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        """Join the group for the topics that are there.
+
+        Their partitions must be known before: kafka-python shares out what it knows, and where it learns of them
+        during the join it may never look again.
+        """
+        self._is_settled = False
+        self._reader.subscribe(sorted(self._ids), listener=_Listener(self._reader, self._notes))
+        for topic in self._ids:
+            self._reader.partitions_for_topic(topic)
+
+    def settle(self) -> None:
+        """Place what was assigned since the last time."""
+        if self._notes.empty():
+            return
+        while not self._notes.empty():
+            self._is_settled = self._notes.get()
+        self.look_at_topics()
+        self._place(self._reader.assignment())
+
+    def _place(self, partitions: set[TopicPartition]) -> None:
+        self.positions.clear()
+        with self._connection, self._connection.cursor() as cursor:
+            for partition in partitions:
+                self.positions[partition] = offsets.load(cursor, partition, self._ids[partition.topic])
+        for partition in partitions:
+            with contextlib.suppress(KeyError):  # taken away at this moment, and a note of that is on its way
+                self._reader.seek(partition, self.positions[partition].next_offset)
+                self._reader.resume(partition)
+
+    def placed(self, polled: Records) -> Records:
+        """The records whose partitions are placed, as long as nothing has been assigned anew."""
+        if not self._notes.empty():
+            return {}
+        return {partition: records for partition, records in polled.items() if partition in self.positions}
+
+    def lag_events(self) -> int | None:
+        """How many events are still to be read; None until Kafka has told of each partition."""
+        ends = {partition: self._end(partition) for partition in self.positions}
+        known = [max(0, end - self.positions[p].next_offset) for p, end in ends.items() if end is not None]
+        return sum(known) if len(known) == len(ends) else None
+
+    def _end(self, partition: TopicPartition) -> int | None:
+        try:
+            end: int | None = self._reader.highwater(partition)
+        except (KeyError, IllegalStateError):
+            return None  # taken away at this moment
+        return end
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs on kafka-python's thread: it must neither wait nor touch the database."""
+
+    def __init__(self, reader: KafkaConsumer, notes: SimpleQueue[bool]) -> None:
+        self._reader = reader
+        self._notes = notes
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._notes.put(False)
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._reader.pause(*assigned)
+        self._notes.put(True)

@@ -1,0 +1,104 @@
+"""The loop that turns topics into rows: events' rows and the new offsets in one transaction.
+
+A worker process runs one `Consumer`. It joins a consumer group, so that several share the partitions, but where
+it stands is known to PostgreSQL alone. Whatever goes wrong, nothing is lost and nothing counts twice:
+
+- Repeated events are the handler's business: it changes nothing the second time.
+- An event that comes before its time (`VersionGap`), or that cannot be applied, is parked with the later
+  events of its stream (rebook.parking). Attempts are counted in the database before they are made, and each
+  failure makes the next batch smaller, so an event that kills the process is found too.
+- A topic that is deleted and filled again has a new id and is read from its beginning.
+- When PostgreSQL or Kafka goes away the consumer starts over with fresh connections, patiently.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg2
+import structlog
+
+from rebook.assignment import TopicReplaced
+from rebook.kafka import KafkaError, KafkaSettings, admin, consumer
+from rebook.offsets import Overtaken
+from rebook.parking import Handle, VersionGap
+from rebook.progress import Progress
+from rebook.reading import Reading
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+__all__ = ["Consumer", "Handle", "VersionGap", "Work"]
+
+log = structlog.get_logger()
+
+_LONGEST_PAUSE_S = 5.0
+_CALM_AFTER_S = 30.0  # a session that lasted so long was no failure
+_PATIENCE_MS = 3_000  # for one answer; a stop must not wait longer
+_LOST = (KafkaError, TopicReplaced, Overtaken, psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+def _nothing() -> None:
+    """What is done after each batch where nobody asks for more."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a consumer is for.
+
+    Attributes:
+        name: the consumer group's, and the worker's in `/statusz`.
+        topics: names such as `rebook.kafka.BOOKINGS`; one that does not exist yet is waited for.
+        handle: makes the rows of one event. It raises `VersionGap` before it has changed anything, passes over
+            types it does not know, and changes nothing when the event has been applied before. Called with the
+            cursor of the batch's transaction; it must not commit or roll back.
+        after_batch: called after each commit and whenever nothing came for a tenth of a second.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    handle: Handle
+    after_batch: Callable[[], None] = _nothing
+
+
+class Consumer:
+    """Reads the topics of its work until it is told to stop."""
+
+    def __init__(self, kafka: KafkaSettings, database_url: str, work: Work) -> None:
+        self._kafka = kafka
+        self._database_url = database_url
+        self._work = work
+        self._progress = Progress(work.name)
+        self.is_connected = False  # for /readyz of the worker's own port
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; anything but the loss of a server or of a partition ends with its exception."""
+        pause_s = 0.0
+        while not stop.wait(pause_s):
+            began_s = time.monotonic()
+            try:
+                self._read(stop)
+                pause_s = 0.0
+            except _LOST as error:
+                lasted = time.monotonic() - began_s > _CALM_AFTER_S
+                pause_s = 0.2 if lasted or not pause_s else min(pause_s * 2, _LONGEST_PAUSE_S)
+                log.warning("consumer starts over", error=type(error).__name__, pause_s=pause_s)
+            finally:
+                self.is_connected = False
+
+    def _read(self, stop: threading.Event) -> None:
+        """One session, with connections of its own."""
+        patience = {"bootstrap_timeout_ms": _PATIENCE_MS}
+        group = self._kafka.topic(self._work.name)
+        with (
+            closing(psycopg2.connect(self._database_url, connect_timeout=3)) as connection,
+            admin(self._kafka, request_timeout_ms=_PATIENCE_MS, **patience) as topics,
+            closing(consumer(self._kafka, group, metadata_max_age_ms=1_000, **patience)) as reader,
+        ):
+            reading = Reading(self._kafka, self._work, self._progress, connection, topics, reader)
+            self.is_connected = True
+            reading.run(stop)

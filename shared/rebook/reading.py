@@ -1,0 +1,116 @@
+"""One session of a consumer: poll, apply, and once a second look after everything else."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from prometheus_client import Gauge
+
+from rebook import dead_letters, parking
+from rebook.assignment import Assignment
+from rebook.batches import BATCH_MAX, Batches
+from rebook.moments import parse_moment
+
+if TYPE_CHECKING:
+    import threading
+
+    from kafka import KafkaAdminClient, KafkaConsumer
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+    from rebook.assignment import Records
+    from rebook.consumer import Work
+    from rebook.kafka import KafkaSettings
+    from rebook.progress import Progress
+
+_POLL_MS = 100
+_LOOK_EVERY_S = 1.0
+_SETTLED_AFTER_S = 2.0  # topics that appear together are assigned one after another
+
+_LAG_EVENTS = Gauge("consumer_lag_events", "Events that are on the topics and not yet applied", ["worker"])
+_LAG_S = Gauge("consumer_lag_seconds", "Age of the event applied last, while there are more", ["worker"])
+_PARKED = Gauge(
+    "parked_streams", "Bookings and others whose events wait for one that is missing or bad", ["worker"]
+)
+_DEAD = Gauge("dead_letters", "Events and records that wait for an operator", ["worker"])
+
+
+class Reading:
+    """Reads until it is told to stop."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        work: Work,
+        progress: Progress,
+        connection: Connection,
+        admin: KafkaAdminClient,
+        reader: KafkaConsumer,
+    ) -> None:
+        self._settings = settings
+        self._work = work
+        self._progress = progress
+        self._connection = connection
+        self._admin = admin
+        self._reader = reader
+        topics = [settings.topic(name) for name in work.topics]
+        self._assignment = Assignment(reader, admin, connection, topics)
+        self._batches = Batches(connection, self._assignment, work.handle)
+        self._look_at_s = 0.0
+        self._complete_since_s: float | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Poll and apply until `stop` is set; then say that this worker is gone."""
+        while not stop.is_set():
+            polled = self._poll()
+            self._batches.work_off(polled)
+            self._assignment.settle()
+            self._work.after_batch()
+            if time.monotonic() >= self._look_at_s:
+                self._look_after(is_idle=not polled)
+        with self._connection, self._connection.cursor() as cursor:
+            self._progress.end(cursor)
+
+    def _poll(self) -> Records:
+        if not self._assignment.has_topics:
+            time.sleep(_POLL_MS / 1000)
+            return {}
+        return self._assignment.placed(self._reader.poll(_POLL_MS, max_records=BATCH_MAX))
+
+    def _look_after(self, *, is_idle: bool) -> None:
+        self._assignment.look_at_topics()
+        with self._connection, self._connection.cursor() as cursor:
+            parking.retry_waiting(cursor, self._work.handle)
+        dead_letters.announce(self._connection, self._admin, self._settings, self._work.name)
+        self._judge(is_idle=is_idle)
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+            self._progress.write(cursor)
+            self._measure(*parking.counts(cursor))
+        self._look_at_s = time.monotonic() + _LOOK_EVERY_S
+
+    def _judge(self, *, is_idle: bool) -> None:
+        """How far behind, and whether everything has been read once."""
+        lag = self._assignment.lag_events()
+        self._progress.lag_events = lag or 0
+        self._progress.lag_s = self._age_s() if lag else 0.0
+        if not self._assignment.is_complete:
+            self._complete_since_s = None
+        elif self._complete_since_s is None:
+            self._complete_since_s = time.monotonic()
+        elif is_idle and lag == 0 and time.monotonic() - self._complete_since_s >= _SETTLED_AFTER_S:
+            self._progress.caught_up_at = self._progress.caught_up_at or datetime.now(UTC)
+
+    def _age_s(self) -> float:
+        """How long ago the event applied last had happened."""
+        if not self._batches.last_time:
+            return 0.0
+        return max(0.0, (datetime.now(UTC) - parse_moment(self._batches.last_time)).total_seconds())
+
+    def _measure(self, parked: int, dead: int) -> None:
+        worker = self._work.name
+        _LAG_EVENTS.labels(worker).set(self._progress.lag_events)
+        _LAG_S.labels(worker).set(self._progress.lag_s)
+        _PARKED.labels(worker).set(parked)
+        _DEAD.labels(worker).set(dead)

@@ -1,0 +1,299 @@
+"""The consumer on a real Kafka and a real PostgreSQL, with the smallest projection there can be."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing, contextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from kafka import TopicPartition
+from rebook import kafka as rebook_kafka
+from rebook.cloudevents import Event
+from rebook.consumer import Consumer, Handle, VersionGap, Work
+from rebook.dead_letters import GAP_PATIENCE_S
+from rebook.kafka import BOOKINGS, DEAD_LETTERS, TEAM, KafkaSettings
+from rebook.migrations import migrate
+from rebook.offsets import Overtaken, load, move
+from rebook.progress import status
+from rebook.topic_reader import read_to_end
+from servers.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+WORKER = "reader"
+POISON = "rebook.Poison.v1"
+ADDED = "rebook.Added.v1"
+
+
+def event(stream: str, version: int, kind: str = ADDED, **data: Any) -> Event:
+    return Event(
+        id=f"{stream}:{version}",
+        source="/booking-command/store",
+        type=kind,
+        subject=stream,
+        time="2030-11-04T09:00:00Z",
+        sequence=version,
+        position=version,
+        correlation_id="test",
+        data=data,
+    )
+
+
+def remember(event: Event, cursor: Cursor) -> None:
+    """A projection with a version guard: one row a stream, and one for every event applied."""
+    if event.type == POISON:
+        raise ValueError("nobody can apply this")
+    cursor.execute("SELECT version FROM seen WHERE stream = %s", (event.subject,))
+    row = cursor.fetchone()
+    version = row[0] if row else 0
+    if event.sequence > version + 1:
+        raise VersionGap(f"{event.subject} is at {version}")
+    if event.sequence == version + 1:
+        cursor.execute(
+            "INSERT INTO seen VALUES (%s, %s) ON CONFLICT (stream) DO UPDATE SET version = excluded.version",
+            (event.subject, event.sequence),
+        )
+        cursor.execute("INSERT INTO applied VALUES (%s, %s)", (event.subject, event.sequence))
+
+
+class Bench:
+    """One reader's database and one prefix of topics, with what tests do to them."""
+
+    def __init__(self, settings: KafkaSettings, url: str) -> None:
+        self.settings = settings
+        self.url = url
+        self.connection = psycopg2.connect(url)
+        self.connection.autocommit = True
+        self._producer = rebook_kafka.producer(settings)
+
+    def close(self) -> None:
+        self._producer.close()
+        self.connection.close()
+
+    def create(self, *names: str) -> None:
+        with rebook_kafka.admin(self.settings) as admin:
+            for name in names:
+                rebook_kafka.ensure_topic(admin, self.settings, name)
+
+    def delete(self, name: str) -> None:
+        with rebook_kafka.admin(self.settings) as admin:
+            admin.delete_topics([self.settings.topic(name)])
+            until(lambda: not rebook_kafka.topic_ids(admin, [self.settings.topic(name)]), 10)
+
+    def send(self, *events: Event, topic: str = BOOKINGS) -> None:
+        for each in events:
+            self.send_raw(each.subject.encode(), each.value(), each.headers(), topic)
+
+    def send_raw(self, key: bytes, value: bytes, headers: Any, topic: str = BOOKINGS) -> None:
+        self._producer.send(self.settings.topic(topic), value, key, headers).get(timeout=10)
+
+    def rows(self, query: str) -> list[Any]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+    def versions(self) -> dict[str, int]:
+        return dict(self.rows("SELECT stream, version FROM seen"))
+
+    def applied(self) -> list[tuple[str, int]]:
+        return self.rows("SELECT stream, version FROM applied ORDER BY place")
+
+    def until_versions(self, **wanted: int) -> None:
+        until(lambda: self.versions() == wanted, 20, f"versions {wanted}")
+
+    def healthy(self) -> bool:
+        with self.connection.cursor() as cursor:
+            return status(cursor, WORKER)[0]
+
+    def facts(self) -> dict[str, Any]:
+        with self.connection.cursor() as cursor:
+            return status(cursor, WORKER)[1]
+
+    @contextmanager
+    def reading(
+        self, handle: Handle = remember, topics: tuple[str, ...] = (BOOKINGS,), **more: Any
+    ) -> Iterator[None]:
+        stop = threading.Event()
+        consumer = Consumer(self.settings, self.url, Work(WORKER, topics, handle, **more))
+        thread = threading.Thread(target=consumer.run, args=(stop,))
+        thread.start()
+        try:
+            yield
+            assert thread.is_alive()
+        finally:
+            stop.set()
+            thread.join(10)
+
+
+@pytest.fixture
+def bench(kafka: Any, database: Any, topic_prefix: str) -> Iterator[Bench]:
+    fresh = database("reader")
+    with closing(psycopg2.connect(fresh.owner_url)) as owner:
+        migrate(owner, [files("rebook") / "sql"])
+        with owner, owner.cursor() as cursor:
+            cursor.execute("CREATE TABLE seen (stream text PRIMARY KEY, version bigint)")
+            cursor.execute("CREATE TABLE applied (stream text, version bigint, place bigserial)")
+    settings = KafkaSettings(
+        bootstrap_servers=kafka.bootstrap_servers,
+        topic_prefix=topic_prefix,
+        topic_replication=1,
+        topic_min_isr=1,
+        topic_retention_ms=-1,
+        session_timeout_ms=6_000,
+    )
+    with closing(Bench(settings, fresh.url)) as made:
+        yield made
+
+
+def test_events_become_rows_in_the_order_of_their_stream(bench):
+    bench.create(BOOKINGS)
+    bench.send(event("a", 1), event("b", 1), event("a", 2))
+    with bench.reading():
+        bench.until_versions(a=2, b=1)
+        bench.send(event("b", 2))
+        bench.until_versions(a=2, b=2)
+    assert len(bench.applied()) == 4
+
+
+def test_a_reader_goes_on_where_it_stopped_and_repeated_events_change_nothing(bench):
+    bench.create(BOOKINGS)
+    bench.send(event("a", 1), event("a", 2))
+    with bench.reading():
+        bench.until_versions(a=2)
+    bench.send(event("a", 1), event("a", 2), event("a", 3))
+    with bench.reading():
+        bench.until_versions(a=3)
+    assert bench.applied() == [("a", 1), ("a", 2), ("a", 3)]
+
+
+def test_a_gap_parks_its_stream_and_ends_by_itself(bench):
+    bench.create(BOOKINGS)
+    with bench.reading():
+        bench.send(event("a", 1), event("a", 3), event("a", 4), event("b", 1))
+        bench.until_versions(a=1, b=1)
+        until(lambda: bench.facts()["parked_streams"] == 1, 5)
+        bench.send(event("a", 2))
+        bench.until_versions(a=4, b=1)
+    assert bench.rows("SELECT * FROM parked_events") == []
+    assert [version for stream, version in bench.applied() if stream == "a"] == [1, 2, 3, 4]
+
+
+def test_a_gap_that_lasts_becomes_a_dead_letter_and_still_heals(bench):
+    bench.create(BOOKINGS)
+    with bench.reading():
+        bench.send(event("a", 2, reason="moved"))
+        until(lambda: list(read_to_end(bench.settings, DEAD_LETTERS)), GAP_PATIENCE_S + 10)
+        bench.send(event("a", 1))
+        bench.until_versions(a=2)
+    (letter,) = read_to_end(bench.settings, DEAD_LETTERS)
+    assert (letter.id, letter.data) == ("a:2", {"reason": "moved"})
+
+
+def test_an_event_that_cannot_be_applied_parks_its_own_stream_only(bench):
+    bench.create(BOOKINGS)
+    others = [event(f"s{number}", 1) for number in range(50)]
+    with bench.reading():
+        bench.send(*others[:25], event("a", 1), event("a", 2, POISON), event("a", 3), *others[25:])
+        bench.until_versions(a=1, **{other.subject: 1 for other in others})
+        until(lambda: list(read_to_end(bench.settings, DEAD_LETTERS)), 10)
+    parked = bench.rows("SELECT stream, sequence, kind, reason FROM parked_events ORDER BY sequence")
+    assert parked[0] == ("a", 2, "error", "ValueError: nobody can apply this")
+    assert parked[1][:3] == ("a", 3, "queued")
+    assert bench.facts()["dead_letters"] == 1
+
+
+def test_a_parked_event_that_is_released_goes_on_with_all_that_waited_behind_it(bench):
+    bench.create(BOOKINGS)
+    bench.send(event("a", 1), event("a", 2, POISON), event("a", 3))
+
+    def mended(event: Event, cursor: Cursor) -> None:
+        remember(Event(**{**event_fields(event), "type": ADDED}), cursor)
+
+    with bench.reading():
+        until(lambda: bench.facts()["dead_letters"] == 1 and bench.facts()["parked_streams"] == 1, 10)
+    with bench.reading(mended):
+        bench.connection.cursor().execute("UPDATE parked_events SET kind = 'queued'")
+        bench.until_versions(a=3)
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in Event.__slots__}
+
+
+def test_a_record_that_is_no_event_is_set_aside(bench):
+    bench.create(BOOKINGS)
+    with bench.reading():
+        bench.send_raw(b"a", b"not json", [("ce_id", b"a:1")])
+        bench.send_raw(b"a", b"{}", [("other", b"\0\xff")])
+        bench.send_raw(b"a", b"[" * 100_000, event("a", 1).headers())
+        bench.send(event("a", 1))
+        bench.until_versions(a=1)
+    assert bench.rows("SELECT count(*) FROM parked_events WHERE kind = 'unreadable'") == [(3,)]
+
+
+def test_a_topic_deleted_and_refilled_under_a_live_consumer_loses_nothing(bench):
+    bench.create(BOOKINGS)
+    history = [event("a", version) for version in range(1, 101)]
+    with bench.reading():
+        bench.send(*history)
+        bench.until_versions(a=100)
+        bench.delete(BOOKINGS)
+        bench.create(BOOKINGS)
+        bench.send(event("new", 1), *(event("a", version) for version in range(1, 131)))
+        bench.until_versions(a=130, new=1)
+    assert [version for stream, version in bench.applied() if stream == "a"] == list(range(1, 131))
+
+
+def test_a_topic_that_does_not_exist_yet_is_waited_for(bench):
+    bench.create(BOOKINGS)
+    with bench.reading(topics=(BOOKINGS, TEAM)):
+        bench.send(event("a", 1))
+        bench.until_versions(a=1)
+        assert not bench.healthy()
+        bench.create(TEAM)
+        bench.send(event("m", 1), topic=TEAM)
+        bench.until_versions(a=1, m=1)
+        until(bench.healthy, 15)
+    assert not bench.healthy()
+
+
+def test_a_consumer_that_was_paused_while_another_went_on_commits_nothing(bench):
+    bench.create(BOOKINGS)
+    paused, resume = threading.Event(), threading.Event()
+
+    def count(event: Event, cursor: Cursor) -> None:
+        cursor.execute("INSERT INTO applied VALUES (%s, %s)", (event.subject, event.sequence))
+
+    def pause() -> None:
+        if bench.applied() == [("a", 1)] and not paused.is_set():
+            paused.set()
+            resume.wait(10)
+
+    with bench.reading(count, after_batch=pause):
+        bench.send(event("a", 1))
+        assert paused.wait(10)
+        bench.send(event("a", 2), event("a", 3))
+        with psycopg2.connect(bench.url) as another, another.cursor() as cursor:
+            count(event("a", 2), cursor)
+            cursor.execute("UPDATE consumer_offsets SET next_offset = 2 WHERE next_offset = 1")
+        another.close()
+        resume.set()
+        until(lambda: ("a", 3) in bench.applied(), 10)
+    assert bench.applied() == [("a", 1), ("a", 2), ("a", 3)]
+
+
+def test_an_offset_moves_only_from_where_it_was_read(bench):
+    partition = TopicPartition("t", 0)
+    topic_id = "00000000-0000-0000-0000-000000000001"
+    with bench.connection.cursor() as cursor:
+        stale = load(cursor, partition, topic_id)
+        move(cursor, {partition: stale}, {partition: stale._replace(next_offset=7)})
+        with pytest.raises(Overtaken):
+            move(cursor, {partition: stale}, {partition: stale._replace(next_offset=9)})
+        assert load(cursor, partition, topic_id).next_offset == 7
