@@ -1,0 +1,186 @@
+"""The notifier's worker process whole: Kafka in, SMTP out, and what became of each letter back to Kafka."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sysconfig
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+import requests
+from rebook.cloudevents import Event
+from rebook.events import BOOKING_CANCELLED, BOOKING_CONFIRMED, EMAIL_SENT, check
+from rebook.kafka import BOOKINGS, DELIVERIES, KafkaSettings, admin, ensure_topic, producer
+from rebook.migrations import migrate
+from rebook.moments import format_moment
+from rebook.settings import load
+from rebook.topic_reader import read_to_end
+from rebook_infra.ports import free_port
+from servers.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE_S = 30
+NOTIFIER = Path(sysconfig.get_path("scripts")) / "notifier"
+
+
+@pytest.fixture
+def environment(database, kafka, topic_prefix, smtp) -> dict[str, str]:
+    return {
+        **os.environ,
+        **fresh_database(database),
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "TOPIC_PREFIX": topic_prefix,
+        "PUBLIC_URL": "http://127.0.0.1:8000",
+        "MANAGE_LINK_KEYS": "k" * 40,
+        "MAIL_FROM": "Rebook <bookings@example.org>",
+        "SMTP_HOST": smtp.host,
+        "SMTP_PORT": str(smtp.port),
+        "NOTIFIER_WORKER_PORT": str(free_port()),
+    }
+
+
+def fresh_database(database) -> dict[str, str]:
+    fresh = database("notifier")
+    with closing(psycopg2.connect(fresh.owner_url)) as owner:
+        migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
+    return {"NOTIFIER_DATABASE_URL": fresh.url}
+
+
+@pytest.fixture
+def settings(environment) -> KafkaSettings:
+    found = load(KafkaSettings, environment)
+    with admin(found) as client:
+        ensure_topic(client, found, BOOKINGS)
+    return found
+
+
+@contextmanager
+def worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process that is ready; it must stop cleanly when it is told to."""
+    process = subprocess.Popen([NOTIFIER, "worker"], env=environment, stdout=subprocess.PIPE)
+    try:
+        url = f"http://127.0.0.1:{environment['NOTIFIER_WORKER_PORT']}/readyz"
+        until(lambda: answers(url), PATIENCE_S)
+        yield process
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=6)
+        assert process.returncode == 0
+        assert b"@" not in output.replace(b"@timestamp", b""), "an address was logged"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=1).ok
+    except requests.ConnectionError:
+        return False
+
+
+class Booking:
+    """Somebody's booking, published event by event."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.id = str(uuid4())
+        self.customer = f"{self.id[:8]}@example.com"
+        self.host = f"host-{self.id[:8]}@example.org"
+        self.starts_at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+        self._settings = settings
+        self._version = 0
+
+    def is_confirmed(self, reminders: tuple[int, ...] = ()) -> None:
+        ends_at = self.starts_at + timedelta(minutes=30)
+        slot = {"starts_at": format_moment(self.starts_at), "ends_at": format_moment(ends_at)}
+        data = {
+            "meeting_type": "intro-call",
+            "title": "Intro call",
+            "duration_minutes": 30,
+            "location": "Room 1",
+            "host": {"name": "Grace", "email": self.host},
+            "timezone": "Europe/Berlin",
+            "team": [self.host],
+            "reminders_minutes_before": list(reminders),
+            "reschedule_cutoff_minutes": 0,
+            "cancel_cutoff_minutes": 0,
+            **slot,
+            "hold": slot,
+            "customer": {"name": "Ada", "email": self.customer, "timezone": "Europe/London"},
+            "notes": "",
+            "actor": "customer",
+        }
+        self._publish(BOOKING_CONFIRMED, data)
+
+    def is_cancelled(self) -> None:
+        self._publish(BOOKING_CANCELLED, {"actor": "customer", "reason": ""})
+
+    def _publish(self, event_type: str, data: dict[str, Any]) -> None:
+        self._version += 1
+        data = {"booking_id": self.id, **data}
+        assert not check(event_type, data)
+        now = format_moment(datetime.now(UTC))
+        event_id = f"{self.id}:{self._version}"
+        event = Event(event_id, "/store", event_type, self.id, now, self._version, 1, "c-1", data)
+        with closing(producer(self._settings)) as client:
+            record = {"key": self.id.encode(), "value": event.value(), "headers": event.headers()}
+            client.send(self._settings.topic(BOOKINGS), **record).get(timeout=10)
+
+
+def told(settings: KafkaSettings, booking: Booking) -> list[tuple[str, str]]:
+    """Type and recipient of what the deliveries topic says about a booking."""
+    events = [event for event in read_to_end(settings, DELIVERIES) if event.subject == booking.id]
+    assert not any(check(event.type, event.data) for event in events)
+    return [(event.type, event.data["recipient"]) for event in events]
+
+
+def test_a_booking_is_mailed_and_reported_and_a_worker_without_a_memory_mails_nothing_again(
+    environment, settings, smtp, database
+):
+    booking = Booking(settings)
+    with worker(environment):
+        booking.is_confirmed()
+        smtp.wait_for(lambda letter: booking.host in letter.recipients)
+        until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
+    assert told(settings, booking) == [(EMAIL_SENT, booking.customer), (EMAIL_SENT, booking.host)]
+    with worker(environment | fresh_database(database)):
+        booking.is_cancelled()
+        smtp.wait_for(lambda letter: booking.host in letter.recipients and "Cancelled" in letter.subject)
+    subjects = [letter.subject.partition(":")[0] for letter in smtp.letters(booking.customer)]
+    assert subjects == ["Confirmed", "Cancelled"]
+
+
+def test_a_lost_topic_is_told_everything_again_while_the_worker_runs(environment, settings, smtp):
+    booking = Booking(settings)
+    with worker(environment):
+        booking.is_confirmed()
+        until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
+        with admin(settings) as client:
+            client.delete_topics([settings.topic(DELIVERIES)])
+        until(lambda: told(settings, booking) != [], PATIENCE_S)
+        assert set(told(settings, booking)) == {(EMAIL_SENT, booking.customer), (EMAIL_SENT, booking.host)}
+    assert len(smtp.letters(booking.customer)) == 1
+
+
+def test_a_reminder_goes_out_within_seconds_of_falling_due(environment, settings, smtp):
+    booking = Booking(settings)
+    booking.starts_at = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1, seconds=8)
+    with worker(environment):
+        booking.is_confirmed(reminders=(1, 60))
+        reminder = smtp.wait_for(
+            lambda letter: booking.customer in letter.recipients and letter.subject.startswith("Reminder"), 30
+        )
+    assert "/reschedule" in reminder.text
+    assert [letter.subject.partition(":")[0] for letter in smtp.letters(booking.customer)] == [
+        "Confirmed",
+        "Reminder",
+    ]
