@@ -11,6 +11,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from rebook.meeting_types import MeetingTypeFacts
+from rebook.topics import BOOKINGS, DELIVERIES, MEETING_TYPES, TEAM
 
 BOOKING_CONFIRMED = "rebook.BookingConfirmed.v1"
 BOOKING_RESCHEDULED = "rebook.BookingRescheduled.v1"
@@ -225,6 +226,25 @@ SCHEMAS: dict[str, type[EventSchema]] = {
     EMAIL_SENT: EmailSent,
     EMAIL_FAILED: EmailFailed,
     EMAIL_SKIPPED: EmailSkipped,
+}
+
+# The topic of each type, without the prefix of its name.
+TOPIC_OF: dict[str, str] = {
+    BOOKING_CONFIRMED: BOOKINGS,
+    BOOKING_RESCHEDULED: BOOKINGS,
+    BOOKING_CANCELLED: BOOKINGS,
+    CONFIRMATION_RESEND_REQUESTED: BOOKINGS,
+    MEETING_TYPE_DEFINED: MEETING_TYPES,
+    MEETING_TYPE_DELETED: MEETING_TYPES,
+    TEAM_MEMBER_ADDED: TEAM,
+    TEAM_MEMBER_REMOVED: TEAM,
+    TEAM_PASSWORD_CHANGED: TEAM,
+    TEAM_SESSION_ENDED: TEAM,
+    API_TOKEN_ISSUED: TEAM,
+    API_TOKEN_REVOKED: TEAM,
+    EMAIL_SENT: DELIVERIES,
+    EMAIL_FAILED: DELIVERIES,
+    EMAIL_SKIPPED: DELIVERIES,
 }
 
 

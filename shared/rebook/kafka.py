@@ -15,22 +15,14 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from kafka.net.compat import KafkaNetClient
 
 from rebook.settings import setting, text, whole
+from rebook.topics import BOOKINGS, DEAD_LETTERS, DELIVERIES, MEETING_TYPES, PARTITIONS, TEAM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-BOOKINGS, MEETING_TYPES, TEAM, DELIVERIES, DEAD_LETTERS = (
-    "bookings",
-    "meeting-types",
-    "team",
-    "deliveries",
-    "dead-letters",
-)
-PARTITIONS: Mapping[str, int] = {BOOKINGS: 12, MEETING_TYPES: 1, TEAM: 1, DELIVERIES: 12, DEAD_LETTERS: 1}
+    from collections.abc import Iterator
 
 _NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"
 
-__all__ = ["KafkaError"]
+__all__ = ["BOOKINGS", "DEAD_LETTERS", "DELIVERIES", "MEETING_TYPES", "PARTITIONS", "TEAM", "KafkaError"]
 
 
 @dataclass(frozen=True)

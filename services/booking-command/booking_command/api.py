@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rebook.events import CUSTOMER
+from rebook.openapi import IDEMPOTENCY_KEY, IF_MATCH, TEAM_ONLY, may_refuse
 
 from booking_command.access import access, acting, team_only
 from booking_command.answers import ConfirmedSchema, ReceiptSchema, answered
@@ -19,7 +20,14 @@ from booking_command.commands import (
     ResendConfirmation,
 )
 from booking_command.limits import limited_bookings
-from booking_command.requests import CommandBlueprint, bookings, conditions, known_booking
+from booking_command.requests import (
+    BOOKING_REFUSALS,
+    TEAM_REFUSALS,
+    CommandBlueprint,
+    bookings,
+    conditions,
+    known_booking,
+)
 
 if TYPE_CHECKING:
     from flask import Response
@@ -27,10 +35,23 @@ if TYPE_CHECKING:
     from booking_command.application import Receipt
     from booking_command.commands import Conditions
 
+CHANGE_REFUSALS = ("booking-cancelled", "meeting-started")
+MOVE_REFUSALS = ("slot-taken", "slot-unavailable")
+LINK_REFUSALS = ("unknown-link", "too-many-requests", "cutoff-passed")
+
 blueprint = CommandBlueprint("bookings", __name__, url_prefix="/v1")
 
 
 @blueprint.post("/bookings")
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
+@may_refuse(
+    blueprint,
+    *BOOKING_REFUSALS,
+    "unknown-meeting-type",
+    "slot-taken",
+    "slot-unavailable",
+    "too-many-requests",
+)
 @limited_bookings
 @blueprint.arguments(ConfirmSchema)
 @blueprint.response(201, ConfirmedSchema)
@@ -43,6 +64,8 @@ def confirm(body: dict[str, Any]) -> Response:
 
 
 @blueprint.post("/bookings/<booking_id>/reschedule")
+@blueprint.doc(security=TEAM_ONLY, parameters=[IDEMPOTENCY_KEY, IF_MATCH])
+@may_refuse(blueprint, *BOOKING_REFUSALS, *TEAM_REFUSALS, "unknown-booking", *CHANGE_REFUSALS, *MOVE_REFUSALS)
 @team_only
 @blueprint.arguments(RescheduleSchema)
 @blueprint.response(200, ReceiptSchema)
@@ -53,6 +76,8 @@ def reschedule(body: dict[str, Any], booking_id: str) -> Response:
 
 
 @blueprint.post("/bookings/<booking_id>/cancel")
+@blueprint.doc(security=TEAM_ONLY, parameters=[IDEMPOTENCY_KEY, IF_MATCH])
+@may_refuse(blueprint, *BOOKING_REFUSALS, *TEAM_REFUSALS, "unknown-booking", "meeting-started")
 @team_only
 @blueprint.arguments(CancelSchema)
 @blueprint.response(200, ReceiptSchema)
@@ -63,6 +88,8 @@ def cancel(body: dict[str, Any], booking_id: str) -> Response:
 
 
 @blueprint.post("/bookings/<booking_id>/resend-confirmation")
+@blueprint.doc(security=TEAM_ONLY, parameters=[IDEMPOTENCY_KEY, IF_MATCH])
+@may_refuse(blueprint, *BOOKING_REFUSALS, *TEAM_REFUSALS, "unknown-booking", *CHANGE_REFUSALS)
 @team_only
 @blueprint.arguments(EmptySchema)
 @blueprint.response(202, ReceiptSchema)
@@ -73,6 +100,8 @@ def resend_confirmation(_: dict[str, Any], booking_id: str) -> Response:
 
 
 @blueprint.post("/manage/<token>/reschedule")
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY, IF_MATCH])
+@may_refuse(blueprint, *BOOKING_REFUSALS, *LINK_REFUSALS, *CHANGE_REFUSALS, *MOVE_REFUSALS)
 @blueprint.arguments(RescheduleSchema)
 @blueprint.response(200, ReceiptSchema)
 def reschedule_by_link(body: dict[str, Any], token: str) -> Response:
@@ -82,6 +111,8 @@ def reschedule_by_link(body: dict[str, Any], token: str) -> Response:
 
 
 @blueprint.post("/manage/<token>/cancel")
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY, IF_MATCH])
+@may_refuse(blueprint, *BOOKING_REFUSALS, *LINK_REFUSALS, "meeting-started")
 @blueprint.arguments(CancelSchema)
 @blueprint.response(200, ReceiptSchema)
 def cancel_by_link(body: dict[str, Any], token: str) -> Response:

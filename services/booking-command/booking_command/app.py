@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import structlog
 from eventsourcing.persistence import PersistenceError
 from flask_limiter.errors import RateLimitExceeded
-from flask_smorest import Api
 from rebook import logs, web
 from rebook.drafts import Drafts
 from rebook.manage_links import ManageLinks
 from rebook.moments import use_bundled_zones
+from rebook.openapi import publish
 from rebook.problems import Refused
 from rebook.sessions import Sessions
 from rebook.settings import load
-from werkzeug.exceptions import HTTPException
 
 from booking_command import api, forms, health, team_api, team_forms
 from booking_command.access import Access
@@ -45,7 +44,9 @@ def create_app(settings: CommandSettings | None = None) -> Flask:
     app.before_request(_correlate)
     app.register_error_handler(PersistenceError, _answer_lost_store)
     app.register_error_handler(RateLimitExceeded, _answer_too_many)
-    _publish(app)
+    publish(app, "Rebook commands", (api.blueprint, team_api.blueprint))
+    for plain in (forms.blueprint, team_forms.blueprint, health.blueprint):
+        app.register_blueprint(plain)
     return app
 
 
@@ -61,22 +62,6 @@ def _put_together(app: Flask, settings: CommandSettings) -> None:
     app.extensions["rebook_drafts"] = Drafts(settings.session_keys, secure=settings.secure)
     limit(app, settings)
     app.extensions["rebook_access"] = Access(accounts, sessions, links, limiter, settings)
-
-
-def _publish(app: Flask) -> None:
-    app.config |= {
-        "API_TITLE": "Rebook commands",
-        "API_VERSION": "v1",
-        "OPENAPI_VERSION": "3.1.0",
-        "OPENAPI_URL_PREFIX": "/v1",
-        "OPENAPI_JSON_PATH": "openapi.json",
-    }
-    published = Api(app)
-    for blueprint in (api.blueprint, team_api.blueprint):
-        published.register_blueprint(blueprint)
-    app.register_error_handler(HTTPException, web.answer_http_error)
-    for plain in (forms.blueprint, team_forms.blueprint, health.blueprint):
-        app.register_blueprint(plain)
 
 
 def _correlate() -> None:

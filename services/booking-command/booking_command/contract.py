@@ -9,7 +9,6 @@ from uuid import UUID
 from eventsourcing.persistence import DatetimeAsISO, DecimalAsStr, JSONTranscoder, UUIDAsHex
 from rebook import events
 from rebook.cloudevents import Event
-from rebook.kafka import BOOKINGS, MEETING_TYPES, TEAM
 from rebook.moments import format_moment
 
 if TYPE_CHECKING:
@@ -19,28 +18,27 @@ if TYPE_CHECKING:
 
 
 class Published(NamedTuple):
-    """How one kind of stored event is published: its type, its topic, and what its data calls the stream's id."""
+    """How one kind of stored event is published: its type, and what its data calls the stream's id."""
 
     type: str
-    topic: str
     id_field: str | None
 
 
 PUBLISHED = {
-    "BookingConfirmed": Published(events.BOOKING_CONFIRMED, BOOKINGS, "booking_id"),
-    "BookingRescheduled": Published(events.BOOKING_RESCHEDULED, BOOKINGS, "booking_id"),
-    "BookingCancelled": Published(events.BOOKING_CANCELLED, BOOKINGS, "booking_id"),
-    "ConfirmationResendRequested": Published(events.CONFIRMATION_RESEND_REQUESTED, BOOKINGS, "booking_id"),
-    "MeetingTypeDefined": Published(events.MEETING_TYPE_DEFINED, MEETING_TYPES, None),
-    "MeetingTypeRedefined": Published(events.MEETING_TYPE_DEFINED, MEETING_TYPES, None),
-    "MeetingTypeDeleted": Published(events.MEETING_TYPE_DELETED, MEETING_TYPES, None),
-    "TeamMemberAdded": Published(events.TEAM_MEMBER_ADDED, TEAM, "member_id"),
-    "TeamMemberAddedAgain": Published(events.TEAM_MEMBER_ADDED, TEAM, "member_id"),
-    "TeamMemberRemoved": Published(events.TEAM_MEMBER_REMOVED, TEAM, "member_id"),
-    "TeamPasswordChanged": Published(events.TEAM_PASSWORD_CHANGED, TEAM, "member_id"),
-    "TeamSessionEnded": Published(events.TEAM_SESSION_ENDED, TEAM, "member_id"),
-    "ApiTokenIssued": Published(events.API_TOKEN_ISSUED, TEAM, "token_id"),
-    "ApiTokenRevoked": Published(events.API_TOKEN_REVOKED, TEAM, "token_id"),
+    "BookingConfirmed": Published(events.BOOKING_CONFIRMED, "booking_id"),
+    "BookingRescheduled": Published(events.BOOKING_RESCHEDULED, "booking_id"),
+    "BookingCancelled": Published(events.BOOKING_CANCELLED, "booking_id"),
+    "ConfirmationResendRequested": Published(events.CONFIRMATION_RESEND_REQUESTED, "booking_id"),
+    "MeetingTypeDefined": Published(events.MEETING_TYPE_DEFINED, None),
+    "MeetingTypeRedefined": Published(events.MEETING_TYPE_DEFINED, None),
+    "MeetingTypeDeleted": Published(events.MEETING_TYPE_DELETED, None),
+    "TeamMemberAdded": Published(events.TEAM_MEMBER_ADDED, "member_id"),
+    "TeamMemberAddedAgain": Published(events.TEAM_MEMBER_ADDED, "member_id"),
+    "TeamMemberRemoved": Published(events.TEAM_MEMBER_REMOVED, "member_id"),
+    "TeamPasswordChanged": Published(events.TEAM_PASSWORD_CHANGED, "member_id"),
+    "TeamSessionEnded": Published(events.TEAM_SESSION_ENDED, "member_id"),
+    "ApiTokenIssued": Published(events.API_TOKEN_ISSUED, "token_id"),
+    "ApiTokenRevoked": Published(events.API_TOKEN_REVOKED, "token_id"),
 }
 _ENVELOPE = ("timestamp", "correlation_id", "originator_topic", "definition")
 
@@ -74,7 +72,7 @@ class Contract:
             correlation_id=state["correlation_id"],
             data=data,
         )
-        return published.topic, data.get("slug", stream_id), event
+        return events.TOPIC_OF[published.type], data.get("slug", stream_id), event
 
 
 def _plain(value: Any) -> Any:

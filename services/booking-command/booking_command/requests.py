@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from booking_command.application import Bookings
     from booking_command.offers import Offers
 
+BODY_REFUSALS = (
+    "body-too-large",
+    "unsupported-media-type",
+    "malformed-json",
+    "malformed-command",
+    "unavailable",
+)
+TEAM_REFUSALS = ("unauthenticated", "csrf")
+BOOKING_REFUSALS = (*BODY_REFUSALS, "idempotency-key-reused", "stale-version", "busy")
+
 
 class BodyParser(FlaskParser):
     """Reads a body in the order of refusals: too large, wrong kind, no JSON, CSRF, malformed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, jsonify
 from rebook.meeting_types import MeetingType, MeetingTypeSchema, is_slug
+from rebook.openapi import IF_MATCH, TEAM_ONLY, may_refuse
 
 from booking_command.access import access, acting, team_only
 from booking_command.answers import IssuedTokenSchema, OfferSchema
@@ -11,6 +12,8 @@ from booking_command.commands import ApiTokenSchema, LoginSchema
 from booking_command.limits import limited_login
 from booking_command.refusals import UnknownMeetingType
 from booking_command.requests import (
+    BODY_REFUSALS,
+    TEAM_REFUSALS,
     CommandBlueprint,
     accounts,
     checked_slug,
@@ -23,6 +26,8 @@ blueprint = CommandBlueprint("team", __name__, url_prefix="/v1")
 
 
 @blueprint.put("/meeting-types/<slug>")
+@blueprint.doc(security=TEAM_ONLY, parameters=[IF_MATCH])
+@may_refuse(blueprint, *BODY_REFUSALS, *TEAM_REFUSALS, "stale-version", "busy")
 @team_only
 @blueprint.arguments(MeetingTypeSchema)
 @blueprint.response(200, OfferSchema)
@@ -37,6 +42,8 @@ def define_meeting_type(terms: MeetingType, slug: str) -> Response:
 
 
 @blueprint.delete("/meeting-types/<slug>")
+@blueprint.doc(security=TEAM_ONLY, parameters=[IF_MATCH])
+@may_refuse(blueprint, *TEAM_REFUSALS, "unknown-meeting-type", "stale-version", "busy", "unavailable")
 @team_only
 @blueprint.response(204)
 def delete_meeting_type(slug: str) -> Response:
@@ -51,6 +58,7 @@ def delete_meeting_type(slug: str) -> Response:
 
 
 @blueprint.post("/session")
+@may_refuse(blueprint, *BODY_REFUSALS, "unauthenticated", "too-many-requests")
 @limited_login
 @blueprint.arguments(LoginSchema)
 @blueprint.response(204)
@@ -62,6 +70,8 @@ def log_in(body: dict[str, str]) -> Response:
 
 
 @blueprint.delete("/session")
+@blueprint.doc(security=TEAM_ONLY)
+@may_refuse(blueprint, *TEAM_REFUSALS, "unavailable")
 @team_only
 @blueprint.response(204)
 def log_out() -> Response:
@@ -75,6 +85,8 @@ def log_out() -> Response:
 
 
 @blueprint.post("/api-tokens")
+@blueprint.doc(security=TEAM_ONLY)
+@may_refuse(blueprint, *BODY_REFUSALS, *TEAM_REFUSALS)
 @team_only
 @blueprint.arguments(ApiTokenSchema)
 @blueprint.response(201, IssuedTokenSchema)
@@ -88,6 +100,8 @@ def issue_api_token(body: dict[str, str]) -> Response:
 
 
 @blueprint.delete("/api-tokens/<token_id>")
+@blueprint.doc(security=TEAM_ONLY)
+@may_refuse(blueprint, *TEAM_REFUSALS, "unknown-api-token", "unavailable")
 @team_only
 @blueprint.response(204)
 def revoke_api_token(token_id: str) -> Response:

@@ -1,0 +1,147 @@
+"""Writes what the documentation says of events and settings from the code that decides it.
+
+`python -m rebook_infra.reference docs` writes docs/asyncapi.yaml and docs/settings.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from booking_command import settings as command_settings
+from booking_query import settings as query_settings
+from notifier import settings as notifier_settings
+from rebook import events, topics
+
+if TYPE_CHECKING:
+    from marshmallow import Schema
+
+_WRITERS = {
+    topics.BOOKINGS: "relay",
+    topics.MEETING_TYPES: "relay",
+    topics.TEAM: "relay",
+    topics.DELIVERIES: "notifier",
+}
+_KEYS = {
+    topics.BOOKINGS: "the booking's id",
+    topics.MEETING_TYPES: "the slug",
+    topics.TEAM: "the member's or token's id",
+    topics.DELIVERIES: "the booking's id",
+}
+_HEADERS = {
+    "ce_specversion": "1.0",
+    "ce_id": "`<stream id>:<version>`",
+    "ce_source": "`/booking-command/<store id>`, or `/notifier`",
+    "ce_type": "the message's name",
+    "ce_subject": "the stream's id",
+    "ce_time": "RFC 3339, UTC",
+    "ce_sequence": "the version in its stream, from 1",
+    "ce_position": "the place in the whole store of its writer",
+    "ce_correlationid": "what ties it to the request that caused it",
+}
+
+
+def write(docs: Path) -> None:
+    (docs / "asyncapi.yaml").write_text(asyncapi())
+    (docs / "settings.md").write_text(settings())
+
+
+def asyncapi() -> str:
+    """The AsyncAPI 3.0 document of every topic and event."""
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Rebook events",
+            "version": "1.0.0",
+            "description": "CloudEvents 1.0 in Kafka's binary content mode. Readers ignore unknown types and fields; "
+            "a type never changes, a `.v2` follows it.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {topic: _channel(topic) for topic in _WRITERS},
+        "operations": {f"write-{topic}": _operation(topic) for topic in _WRITERS},
+        "components": {
+            "messages": {name: _message(name) for name in events.SCHEMAS},
+            "schemas": {name: _json_schema(schema) for name, schema in events.SCHEMAS.items()},
+        },
+    }
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+    return "# Made by `make docs` from shared/rebook/events.py.\n" + text
+
+
+def settings() -> str:
+    """Every environment variable of every process, as a page."""
+    lines = [
+        "# Settings",
+        "",
+        "Made by `make docs` from the settings classes. Every process reads its settings once,",
+    ]
+    lines += ["at start, and refuses to start where one is missing or wrong.", ""]
+    for title, module in (
+        ("booking-command", command_settings),
+        ("booking-query", query_settings),
+        ("notifier", notifier_settings),
+    ):
+        lines += [f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]
+        lines += [*sorted(set(_rows(module))), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _rows(module: Any) -> list[str]:
+    classes = [cls for _, cls in inspect.getmembers(module, dataclasses.is_dataclass)]
+    fields = [field for cls in classes for field in dataclasses.fields(cls) if "name" in field.metadata]
+    return [_row(field.metadata) for field in fields]
+
+
+def _row(declared: Any) -> str:
+    default = declared["default"]
+    shown = "required" if default is None else f"`{default}`" if default else "empty"
+    return f"| `{declared['name']}` | {shown} | {declared['about']} |"
+
+
+def _channel(topic: str) -> dict[str, Any]:
+    names = [name for name, its_topic in events.TOPIC_OF.items() if its_topic == topic]
+    return {
+        "address": f"rebook.{topic}",
+        "description": f"Keyed by {_KEYS[topic]}; written by the {_WRITERS[topic]} alone.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+        "bindings": {"kafka": {"partitions": topics.PARTITIONS[topic]}},
+    }
+
+
+def _operation(topic: str) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{topic}"},
+        "title": f"The {_WRITERS[topic]} writes",
+    }
+
+
+def _message(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "summary": inspect.cleandoc(events.SCHEMAS[name].__doc__ or ""),
+        "contentType": "application/json",
+        "headers": {
+            "type": "object",
+            "required": list(_HEADERS),
+            "properties": {
+                header: {"type": "string", "description": text} for header, text in _HEADERS.items()
+            },
+        },
+        "payload": {"$ref": f"#/components/schemas/{name}"},
+    }
+
+
+def _json_schema(schema: type[Schema]) -> dict[str, Any]:
+    converter = OpenAPIConverter("3.1.0", schema_name_resolver=lambda _: None, spec=None)
+    described: dict[str, Any] = converter.schema2jsonschema(schema())
+    return described | {"additionalProperties": True}
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
