@@ -12,7 +12,7 @@ _CREATED, _NO_CONTENT, _NOT_FOUND = 201, 204, 404
 
 
 def meeting_types(host_email: str) -> dict[str, dict[str, Any]]:
-    host = {"name": "Robin Example", "email": host_email}
+    host = {"name": "Front desk", "email": host_email}
     return {
         "intro-call": {
             "title": "Introduction call",
@@ -30,7 +30,7 @@ def meeting_types(host_email: str) -> dict[str, dict[str, Any]]:
             "description": "Two hours at the whiteboard.",
             "duration_minutes": 120,
             "location": "Rebook office, room 2",
-            "host": {"name": "Kim Example", "email": f"workshops.{host_email}"},
+            "host": {"name": "Workshop desk", "email": f"workshops.{host_email}"},
             "timezone": "Europe/Berlin",
             "weekly_hours": {day: [["09:00", "17:00"]] for day in ("tue", "thu")},
             "slot_step_minutes": 30,
