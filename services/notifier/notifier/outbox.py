@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from prometheus_client import Counter, Histogram
 
-from notifier.deliveries import FAILED, SENT, SKIPPED, decide, take, try_later
+from notifier.deliveries import FAILED, SENT, SKIPPED, decide, prepare, take, try_later
 from notifier.judgement import reason_to_skip
 from notifier.smtp import RefusedForGood, ServerTrouble, TryAgain
 
@@ -72,6 +72,7 @@ class Outbox:
         self._patience = patience
         self._now = now
         self._sender = parseaddr(press.settings.mail_from)[1]
+        self._connection: Connection | None = None
         self._taken: UUID | None = None  # what the server has, while its row does not say so yet
 
     @property
@@ -83,6 +84,7 @@ class Outbox:
         now = self._now()
         if not self._breaker.allows(now):
             return False
+        self._work_with(connection)
         with connection, connection.cursor() as cursor:
             due = take(cursor, now)
             went_on = due is not None and self._attend_to(cursor, due)
@@ -101,6 +103,11 @@ class Outbox:
 
     def close(self) -> None:
         self._server.quit()
+
+    def _work_with(self, connection: Connection) -> None:
+        if connection is not self._connection:
+            prepare(connection)
+            self._connection = connection
 
     def _attend_to(self, cursor: Cursor, due: Due) -> bool:
         if due.letter.delivery_id == self._taken:
