@@ -37,6 +37,7 @@ def configure(service: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # dozens of lines a second while a broker is away
 
 
 def _service(name: str) -> structlog.typing.Processor:
