@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 if TYPE_CHECKING:
-    from notifier.wording import Wording
+    from notifier.words import Wording
 
 _WEB_ADDRESS = re.compile(r"https?://\S+")
 

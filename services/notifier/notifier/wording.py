@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from notifier import letters, times
+from notifier.words import Button, Row, Wording, line, meeting, reason, subject_line, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,44 +16,6 @@ if TYPE_CHECKING:
 
 GREETED_MAX_LENGTH = 60
 _KEEP_TO_YOURSELF = "Whoever has the links can change the booking, so please keep them to yourself."
-_OPENERS, _CLOSERS = {"\u202a", "\u202b", "\u202d", "\u202e"}, "\u202c"
-_ISOLATES, _ISOLATE_CLOSER = {"\u2066", "\u2067", "\u2068"}, "\u2069"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the letter's table; `before` is what it was until now."""
-
-    label: str
-    value: str
-    before: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    label: str
-    url: str
-    primary: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """Everything that a reader of one letter sees.
-
-    `tone` is the colour of its event: `good`, `moved` or `gone`. `quotes` are what people typed, with a label each.
-    """
-
-    subject: str
-    tone: str
-    headline: str
-    greeting: str
-    lead: str
-    rows: list[Row]
-    quotes: list[Row]
-    buttons: list[Button]
-    notes: list[str]
-    footer: str
-    struck: bool = False
 
 
 class Writer:
@@ -101,13 +62,13 @@ class Writer:
     ) -> Wording:
         url = self._links.url(letter.booking.booking_id)
         return Wording(
-            subject=_subject(subject, letter),
+            subject=subject_line(subject, letter),
             tone=tone,
             headline=headline,
             greeting=_greeting(letter),
             lead=lead,
-            rows=[*_meeting(letter), Row("Host", _line(letter.booking.host_name))],
-            quotes=_reason(letter),
+            rows=[*meeting(letter), Row("Host", line(letter.booking.host_name))],
+            quotes=reason(letter),
             buttons=[
                 Button("Reschedule", f"{url}/reschedule", primary=True),
                 Button("Cancel", f"{url}/cancel"),
@@ -123,13 +84,13 @@ class Writer:
             else "We had to cancel your meeting"
         )
         return Wording(
-            subject=_subject("Cancelled", letter),
+            subject=subject_line("Cancelled", letter),
             tone="gone",
             headline="Your meeting is cancelled",
             greeting=_greeting(letter),
             lead=f"{who}. The attached file takes it out of your calendar.",
-            rows=[*_meeting(letter), Row("Host", _line(letter.booking.host_name))],
-            quotes=_reason(letter),
+            rows=[*meeting(letter), Row("Host", line(letter.booking.host_name))],
+            quotes=reason(letter),
             buttons=[
                 Button("Book again", f"{self._public_url}/book/{letter.booking.meeting_type}", primary=True)
             ],
@@ -155,21 +116,21 @@ class Writer:
 
     def _to_team(self, letter: Letter, *, subject: str, tone: str, headline: str, lead: str) -> Wording:
         booking, change = letter.booking, letter.change
-        who = _line(booking.customer_name) if change.by_customer else change.actor
-        notes = [Row("Notes", _text(booking.notes))] if booking.notes and tone == "good" else []
+        who = line(booking.customer_name) if change.by_customer else change.actor
+        notes = [Row("Notes", text(booking.notes))] if booking.notes and tone == "good" else []
         return Wording(
-            subject=_subject(subject, letter),
+            subject=subject_line(subject, letter),
             tone=tone,
             headline=headline,
             greeting="",
             lead=f"{who} {lead} this meeting.",
             rows=[
-                *_meeting(letter),
-                Row("Customer", f"{_line(booking.customer_name)} <{booking.customer_email}>"),
+                *meeting(letter),
+                Row("Customer", f"{line(booking.customer_name)} <{booking.customer_email}>"),
                 Row("Their time zone", booking.customer_timezone),
-                Row("Host", _line(booking.host_name)),
+                Row("Host", line(booking.host_name)),
             ],
-            quotes=[*notes, *_reason(letter)],
+            quotes=[*notes, *reason(letter)],
             buttons=[
                 Button(
                     "Open the booking",
@@ -194,29 +155,9 @@ _LETTERS: dict[str, Callable[[Writer, Letter], Wording]] = {
 }
 
 
-def _subject(begins: str, letter: Letter) -> str:
-    who = f" with {_line(letter.booking.customer_name)}" if letter.to_team else ""
-    when = times.in_short(letter.change.slot.starts_at, letter.timezone)
-    return f"{begins}: {_line(letter.booking.title)}{who} on {when}"
-
-
-def _meeting(letter: Letter) -> list[Row]:
-    change = letter.change
-    before = times.in_full(change.previous, letter.timezone) if change.previous else ""
-    return [
-        Row("Meeting", _line(letter.booking.title)),
-        Row("When", times.in_full(change.slot, letter.timezone), before),
-        Row("Where", _line(letter.booking.location)),
-    ]
-
-
-def _reason(letter: Letter) -> list[Row]:
-    return [Row("Reason", _text(letter.change.reason))] if letter.change.reason else []
-
-
 def _greeting(letter: Letter) -> str:
     """Anyone can type anything as the name of someone else's address: only what looks like a name is greeted."""
-    name = _line(letter.booking.customer_name)
+    name = line(letter.booking.customer_name)
     is_name = (
         len(name) <= GREETED_MAX_LENGTH and not any(mark in name for mark in "/@:<>") and "www." not in name
     )
@@ -235,21 +176,4 @@ def _before(minutes: int) -> str:
 
 
 def _answers(letter: Letter) -> str:
-    return f"Questions? Answer this e-mail: it reaches {_line(letter.booking.host_name)}."
-
-
-def _line(text: str) -> str:
-    """Typed text as one line."""
-    return _text(" ".join(text.split()))
-
-
-def _text(text: str) -> str:
-    """Typed text without control characters, its changes of writing direction ended where it ends."""
-    kept = "".join(
-        character
-        for character in text
-        if character == "\n" or unicodedata.category(character) not in {"Cc", "Cs"}
-    )
-    opened = sum(character in _OPENERS for character in kept) - kept.count(_CLOSERS)
-    isolated = sum(character in _ISOLATES for character in kept) - kept.count(_ISOLATE_CLOSER)
-    return kept + _CLOSERS * max(opened, 0) + _ISOLATE_CLOSER * max(isolated, 0)
+    return f"Questions? Answer this e-mail: it reaches {line(letter.booking.host_name)}."
