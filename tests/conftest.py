@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from servers.postgres import FreshDatabase
 
+pytest_plugins = ["servers.command_side"]
+
 zoneinfo.reset_tzpath([])  # the tzdata package's tables, as in every process of ours
 
 _begun = pytest.StashKey[tuple[kafkas.Kafka, Path]]()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
 
-from rebook.moments import format_moment, parse_moment, zone
+from rebook.moments import parse_moment, zone
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -73,6 +73,10 @@ class Note(_Text):
         return super()._deserialize(value, attr, data, **kwargs).replace("\r\n", "\n").strip()
 
 
+class Secret(_Text):
+    """A password: whatever a keyboard gives, kept as it was typed."""
+
+
 class Address(fields.String):
     """An e-mail address that mail can be sent to, as far as its spelling tells (no DNS, ASCII local part)."""
 
@@ -104,6 +108,10 @@ class Zone(fields.String):
 class Moment(fields.Field["datetime"]):
     """A time with an offset (RFC 3339, section 5.6), as aware UTC."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        about = {"type": "string", "format": "date-time", "example": "2030-11-05T15:00:00+01:00"}
+        super().__init__(metadata=about, **kwargs)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
         if not isinstance(value, str):
             raise ValidationError("Not a time with an offset, such as 2030-11-05T15:00:00+01:00.")
@@ -111,6 +119,3 @@ class Moment(fields.Field["datetime"]):
             return parse_moment(value)
         except ValueError as error:
             raise ValidationError(str(error)) from None
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:
-        return None if value is None else format_moment(value)

@@ -5,77 +5,17 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from booking_command.app import create_app
-from booking_command.settings import CommandSettings
-from rebook.migrations import migrate
-from rebook.settings import load
+from servers.command_side import ADA, MEETING_TYPE, PASSWORD
 
 if TYPE_CHECKING:
-    from flask import Flask
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
-MEETING_TYPE = {
-    "title": "Intro call",
-    "duration_minutes": 30,
-    "location": "Video",
-    "host": {"name": "Hana Host", "email": "hana@example.org"},
-    "timezone": "UTC",
-    "weekly_hours": {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")},
-    "horizon_days": 3650,
-}
-ADA = {"name": "Ada Example", "email": "ada@example.org", "timezone": "Europe/London"}
-PASSWORD = "correct horse"
-
-
-@pytest.fixture(scope="module")
-def store_url(database) -> str:
-    fresh = database("booking_command")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
-    return fresh.url
-
-
-@pytest.fixture(scope="module")
-def app(store_url: str) -> Flask:
-    environment = {
-        "BOOKING_COMMAND_DATABASE_URL": store_url,
-        "PUBLIC_URL": "http://book.example.org",
-        "MANAGE_LINK_KEYS": "m" * 32,
-        "SESSION_KEYS": "s" * 32,
-        "REBOOK_RATE_LIMITS": "0",
-        "WEB_THREADS": "24",
-    }
-    made = create_app(load(CommandSettings, environment))
-    made.extensions["rebook_accounts"].add("hana@example.org", PASSWORD)
-    return made
-
-
-@pytest.fixture(scope="module")
-def team(app: Flask) -> dict[str, str]:
-    accounts = app.extensions["rebook_accounts"]
-    _, token = accounts.issue_token(accounts.by_email("hana@example.org"), "tests")
-    return {"Authorization": f"Bearer {token}"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _meeting_types(app: Flask, team: dict[str, str]) -> None:
-    for slug in ("intro", "follow-up"):
-        assert (
-            app.test_client().put(f"/v1/meeting-types/{slug}", json=MEETING_TYPE, headers=team).status_code
-            == 201
-        )
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
-
+pytestmark = pytest.mark.usefixtures("offered")
 
 days = iter(range(1, 3000))
 
@@ -107,8 +47,8 @@ def token_of(booking: dict[str, Any]) -> str:
     return booking["manage_url"].rsplit("/", 1)[-1]
 
 
-def events_of(store_url: str, booking_id: str) -> list[str]:
-    with psycopg.connect(store_url) as connection:
+def events_of(command_store: str, booking_id: str) -> list[str]:
+    with psycopg.connect(command_store) as connection:
         rows = connection.execute(
             "SELECT topic FROM stored_events WHERE originator_id = %s ORDER BY originator_version",
             (booking_id,),
@@ -128,7 +68,7 @@ def at_once(*calls: Any) -> list[Any]:
         return list(pool.map(wait_and, calls))
 
 
-def test_a_customer_books_moves_and_cancels_with_one_link(client, store_url, nine):
+def test_a_customer_books_moves_and_cancels_with_one_link(client, command_store, nine):
     booking = booked(client, at(nine, 9))
     link = f"/v1/manage/{token_of(booking)}"
     moved = client.post(f"{link}/reschedule", json={"starts_at": at(nine, 10), "reason": "later"})
@@ -141,64 +81,68 @@ def test_a_customer_books_moves_and_cancels_with_one_link(client, store_url, nin
         "cancelled",
     ]
     assert cancelled.headers["ETag"] == '"3"'
-    assert events_of(store_url, booking["booking_id"]) == [
+    assert events_of(command_store, booking["booking_id"]) == [
         "BookingConfirmed",
         "BookingRescheduled",
         "BookingCancelled",
     ]
 
 
-def test_two_bookings_for_one_slot_at_once_are_one_201_and_one_409(app, nine):
+def test_two_bookings_for_one_slot_at_once_are_one_201_and_one_409(command_app, nine):
     answers = at_once(
-        lambda: book(app.test_client(), at(nine, 9)),
-        lambda: book(app.test_client(), at(nine, 9), slug="follow-up"),
+        lambda: book(command_app.test_client(), at(nine, 9)),
+        lambda: book(command_app.test_client(), at(nine, 9), slug="follow-up"),
     )
     assert sorted(answer.status_code for answer in answers) == [201, 409]
     [loser] = [answer for answer in answers if answer.status_code == 409]
     assert loser.json["code"] == "slot-taken"
 
 
-def test_twenty_moves_into_one_slot_have_one_winner(app, client, nine):
+def test_twenty_moves_into_one_slot_have_one_winner(command_app, client, nine):
     links = [token_of(booked(client, at(nine, hour, minute))) for hour in range(10, 20) for minute in (0, 30)]
     target = {"starts_at": at(nine, 9)}
     answers = at_once(
         *(
-            lambda link=link: app.test_client().post(f"/v1/manage/{link}/reschedule", json=target)
+            lambda link=link: command_app.test_client().post(f"/v1/manage/{link}/reschedule", json=target)
             for link in links
         )
     )
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
 
 
-def test_two_bookings_that_swap_slots_at_once_never_stall_or_fail(app, client, nine):
+def test_two_bookings_that_swap_slots_at_once_never_stall_or_fail(command_app, client, nine):
     first, second = (token_of(booked(client, at(nine, hour))) for hour in (9, 10))
     answers = at_once(
-        lambda: app.test_client().post(f"/v1/manage/{first}/reschedule", json={"starts_at": at(nine, 10)}),
-        lambda: app.test_client().post(f"/v1/manage/{second}/reschedule", json={"starts_at": at(nine, 9)}),
+        lambda: command_app.test_client().post(
+            f"/v1/manage/{first}/reschedule", json={"starts_at": at(nine, 10)}
+        ),
+        lambda: command_app.test_client().post(
+            f"/v1/manage/{second}/reschedule", json={"starts_at": at(nine, 9)}
+        ),
     )
     assert {answer.status_code for answer in answers} <= {200, 409}
 
 
-def test_a_move_and_a_cancel_at_once_leave_a_cancelled_booking(app, client, store_url, nine):
+def test_a_move_and_a_cancel_at_once_leave_a_cancelled_booking(command_app, client, command_store, nine):
     booking = booked(client, at(nine, 9))
     link = f"/v1/manage/{token_of(booking)}"
     move, cancel = at_once(
-        lambda: app.test_client().post(f"{link}/reschedule", json={"starts_at": at(nine, 10)}),
-        lambda: app.test_client().post(f"{link}/cancel"),
+        lambda: command_app.test_client().post(f"{link}/reschedule", json={"starts_at": at(nine, 10)}),
+        lambda: command_app.test_client().post(f"{link}/cancel"),
     )
     assert cancel.status_code == 200
     assert move.status_code in {200, 409}
-    assert events_of(store_url, booking["booking_id"])[-1] == "BookingCancelled"
+    assert events_of(command_store, booking["booking_id"])[-1] == "BookingCancelled"
     assert book(client, at(nine, 9)).status_code == book(client, at(nine, 10)).status_code == 201
 
 
-def test_ten_requests_with_one_key_make_one_booking_and_ten_equal_answers(app, store_url, nine):
+def test_ten_requests_with_one_key_make_one_booking_and_ten_equal_answers(command_app, command_store, nine):
     answers = at_once(
-        *[lambda: book(app.test_client(), at(nine, 9), **{"Idempotency-Key": f"ten-{nine}"})] * 10
+        *[lambda: book(command_app.test_client(), at(nine, 9), **{"Idempotency-Key": f"ten-{nine}"})] * 10
     )
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.get_data() for answer in answers}) == 1
-    assert events_of(store_url, answers[0].json["booking_id"]) == ["BookingConfirmed"]
+    assert events_of(command_store, answers[0].json["booking_id"]) == ["BookingConfirmed"]
 
 
 def test_a_key_is_good_for_one_request_only(client, nine):
@@ -285,7 +229,7 @@ def test_a_meeting_type_that_does_not_change_makes_no_event(client, team):
     assert (again.status_code, again.json["version"]) == (201, 3)
 
 
-def test_a_refused_form_goes_back_to_its_page_and_keeps_what_was_typed(app, client, nine):
+def test_a_refused_form_goes_back_to_its_page_and_keeps_what_was_typed(command_app, client, nine):
     typed = {"name": "Ada", "email": "not an address", "timezone": "UTC", "starts_at": at(nine, 9)}
     answer = client.post("/book/intro", data=typed)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/book/intro")

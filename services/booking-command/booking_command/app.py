@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
-from eventsourcing.persistence import PersistenceError
+from eventsourcing.persistence import InterfaceError, OperationalError
 from flask_limiter.errors import RateLimitExceeded
 from rebook import logs, web
 from rebook.drafts import Drafts
@@ -42,7 +42,8 @@ def create_app(settings: CommandSettings | None = None) -> Flask:
     _put_together(app, settings)
     web.when_refused(app, forms.refused)
     app.before_request(_correlate)
-    app.register_error_handler(PersistenceError, _answer_lost_store)
+    for lost in (OperationalError, InterfaceError):
+        app.register_error_handler(lost, _answer_lost_store)
     app.register_error_handler(RateLimitExceeded, _answer_too_many)
     publish(app, "Rebook commands", (api.blueprint, team_api.blueprint))
     for plain in (forms.blueprint, team_forms.blueprint, health.blueprint):
@@ -68,7 +69,7 @@ def _correlate() -> None:
     correlation_id.set(web.correlation_id())
 
 
-def _answer_lost_store(error: PersistenceError) -> ResponseReturnValue:
+def _answer_lost_store(error: OperationalError | InterfaceError) -> ResponseReturnValue:
     log.error("event store unavailable", reason=type(error.__cause__ or error).__name__)
     return web.refuse(Refused(code="unavailable", headers={"Retry-After": "1"}))
 

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 from eventsourcing.persistence import PersistenceError
 from rebook.availability import Schedule
+from rebook.meeting_types import is_slug
 from rebook.moments import format_moment
 
 from booking_command.booking import Booking
@@ -159,7 +160,7 @@ class Bookings:
         return booking
 
     def _meeting_type(self, slug: str) -> MeetingType:
-        found = self._store.find(MeetingType, MeetingType.id_of(slug))
+        found = self._store.find(MeetingType, MeetingType.id_of(slug)) if is_slug(slug) else None
         if found is None:
             raise UnknownMeetingType
         return found

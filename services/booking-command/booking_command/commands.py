@@ -10,8 +10,19 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from marshmallow import fields, validate
-from rebook.fields import NAME_MAX_LENGTH, NOTE_MAX_LENGTH, Address, CommandSchema, Line, Moment, Note, Zone
+from marshmallow import ValidationError, fields, validates
+from rebook.fields import (
+    ADDRESS_MAX_LENGTH,
+    NAME_MAX_LENGTH,
+    NOTE_MAX_LENGTH,
+    Address,
+    CommandSchema,
+    Line,
+    Moment,
+    Note,
+    Secret,
+    Zone,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,8 +64,8 @@ class EmptySchema(CommandSchema):
 
 
 class LoginSchema(CommandSchema):
-    email = fields.String(required=True, validate=validate.Length(max=254))
-    password = fields.String(required=True, validate=validate.Length(max=PASSWORD_MAX_LENGTH))
+    email = Line(ADDRESS_MAX_LENGTH, required=True)
+    password = Secret(PASSWORD_MAX_LENGTH, required=True)
 
 
 class ApiTokenSchema(CommandSchema):
@@ -62,13 +73,13 @@ class ApiTokenSchema(CommandSchema):
 
 
 class NewPasswordSchema(CommandSchema):
-    current_password = fields.String(required=True)
-    new_password = fields.String(
-        required=True,
-        validate=validate.Length(
-            PASSWORD_MIN_LENGTH, PASSWORD_MAX_LENGTH, error="Must have at least {min} characters."
-        ),
-    )
+    current_password = Secret(PASSWORD_MAX_LENGTH, required=True)
+    new_password = Secret(PASSWORD_MAX_LENGTH, required=True)
+
+    @validates("new_password")
+    def _is_long_enough(self, password: str, **_: Any) -> None:
+        if len(password) < PASSWORD_MIN_LENGTH:
+            raise ValidationError(f"Must have at least {PASSWORD_MIN_LENGTH} characters.")
 
 
 @dataclass(frozen=True)
