@@ -45,6 +45,7 @@ class DataDir:
         except BlockingIOError:
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
+            lock.close()
             raise CannotStart(
                 f"Another stack (process {owner}) is running in {path}; stop it, or choose another REBOOK_DATA_DIR."
             ) from None
