@@ -73,19 +73,29 @@ class Recorder(PostgresApplicationRecorder):
             PersistenceError: nothing was stored, or (rarely) its acknowledgement was lost.
         """
         with self.datastore.get_connection() as connection, connection.cursor() as cursor:
-            try:
-                with connection.pipeline():
-                    connection.execute("BEGIN")
-                    for statement in beside:
-                        connection.execute(statement.sql, statement.values, prepare=True)
-                    if stored_events:
-                        self._insert_stored_events(cursor, stored_events)
-                    connection.execute("COMMIT")
-            except psycopg.Error as error:
-                if not connection.closed:
-                    connection.rollback()
-                raise _first_of(error) from None
+            if beside:
+                self._insert_together(connection, cursor, stored_events, beside)
+            elif stored_events:
+                self._insert_stored_events(cursor, stored_events)
             return [row["notification_id"] for row in cursor.fetchall()] if stored_events else []
+
+    def _insert_together(
+        self,
+        connection: Connection[DictRow],
+        cursor: Cursor[DictRow],
+        stored_events: Sequence[StoredEvent],
+        beside: Sequence[Statement],
+    ) -> None:
+        """Everything between two syncs of a pipeline is one transaction (PostgreSQL, 54.2.4: Pipelining)."""
+        assert connection.autocommit
+        try:
+            with connection.pipeline():
+                for statement in beside:
+                    connection.execute(statement.sql, statement.values, prepare=True)
+                if stored_events:
+                    self._insert_stored_events(cursor, stored_events)
+        except psycopg.Error as error:
+            raise _first_of(error) from None
 
     def _insert_stored_events(
         self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **_: Any
