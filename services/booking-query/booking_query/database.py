@@ -1,0 +1,69 @@
+"""The read tables, for reading: one connection for each thread, made anew when it is lost."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+    from psycopg2.sql import Composable
+
+Row = dict[str, Any]
+
+_LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+class Database:
+    """Runs single statements that change nothing, so each may be run again on a new connection."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._threads = threading.local()
+
+    def rows(self, statement: str | Composable, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
+        """Every row as column -> value.
+
+        Raises:
+            psycopg2.OperationalError: PostgreSQL is gone.
+        """
+        try:
+            with self._connection().cursor() as cursor:
+                return _fetched(cursor, statement, values)
+        except _LOST:
+            self._forget()
+        with self._connection().cursor() as cursor:
+            return _fetched(cursor, statement, values)
+
+    def row(self, statement: str | Composable, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
+        return next(iter(self.rows(statement, values)), None)
+
+    def cursor(self) -> Cursor:
+        """A cursor for several statements in a row; the caller closes it."""
+        return self._connection().cursor()
+
+    def _connection(self) -> Connection:
+        if getattr(self._threads, "connection", None) is None:
+            connection = psycopg2.connect(self._url, connect_timeout=2, options="-c timezone=UTC")
+            connection.autocommit = True
+            self._threads.connection = connection
+        found: Connection = self._threads.connection
+        return found
+
+    def _forget(self) -> None:
+        connection, self._threads.connection = getattr(self._threads, "connection", None), None
+        if connection is not None:
+            connection.close()
+
+
+def _fetched(
+    cursor: Cursor, statement: str | Composable, values: Sequence[Any] | Mapping[str, Any]
+) -> list[Row]:
+    cursor.execute(statement, values)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

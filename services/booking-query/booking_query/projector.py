@@ -1,0 +1,64 @@
+"""The process that follows the topics and keeps the read tables."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psycopg2
+from rebook.consumer import Consumer, Work
+from rebook.kafka import BOOKINGS, DELIVERIES, MEETING_TYPES, TEAM
+from rebook.serving import answer_health
+
+from booking_query import projection_team  # noqa: F401 - registers its projections
+from booking_query.projection import project
+
+if TYPE_CHECKING:
+    import threading
+
+    from booking_query.settings import ProjectorSettings
+
+NAME = "booking-query"  # of the consumer group, and in /statusz
+TOPICS = (BOOKINGS, MEETING_TYPES, TEAM, DELIVERIES)
+
+_FOLD_EVERY_S = 5.0
+_FOLD_LOCK = 0x666F6C64  # "fold": two projectors never fold at once
+_FOLD = """
+    WITH changes AS (DELETE FROM booking_count_changes RETURNING ends_on, is_cancelled, change)
+    INSERT INTO booking_counts (ends_on, is_cancelled, bookings)
+    SELECT ends_on, is_cancelled, sum(change) FROM changes GROUP BY 1, 2
+    ON CONFLICT (ends_on, is_cancelled) DO UPDATE SET bookings = booking_counts.bookings + excluded.bookings
+"""
+
+
+def run(settings: ProjectorSettings, stop: threading.Event) -> None:
+    """Project until `stop` is set."""
+    counts = Counts(settings.database_url)
+    consumer = Consumer(settings, settings.database_url, Work(NAME, TOPICS, project, counts.fold_when_due))
+    answer_health(settings.listen_host, settings.port, lambda: consumer.is_connected)
+    consumer.run(stop)
+
+
+class Counts:
+    """Folds the changes of the bookings' counts into their sums from time to time."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._due_at_s = time.monotonic() + _FOLD_EVERY_S
+
+    def fold_when_due(self) -> None:
+        if time.monotonic() >= self._due_at_s:
+            self._due_at_s = time.monotonic() + _FOLD_EVERY_S
+            self.fold()
+
+    def fold(self) -> None:
+        """Fold now, unless another projector does."""
+        with (
+            closing(psycopg2.connect(self._database_url, connect_timeout=3)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (_FOLD_LOCK,))
+            if cursor.fetchone() == (True,):
+                cursor.execute(_FOLD)

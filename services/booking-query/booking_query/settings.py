@@ -1,0 +1,58 @@
+"""booking-query's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rebook.kafka import KafkaSettings
+from rebook.serving import ListenSettings, WebSettings
+from rebook.settings import port, rate, setting, text, whole
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """Where the read tables are."""
+
+    database_url: str = setting(
+        "BOOKING_QUERY_DATABASE_URL", text, "The read tables' database, as the service's own role"
+    )
+
+
+@dataclass(frozen=True)
+class OwnerSettings:
+    """The role that may change the schema; used by `booking-query migrate` alone."""
+
+    database_url: str = setting(
+        "BOOKING_QUERY_OWNER_DATABASE_URL", text, "The read tables' database, as its owner"
+    )
+
+
+@dataclass(frozen=True)
+class QuerySettings(WebSettings, DatabaseSettings):
+    """What the web process answers by."""
+
+    web_threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each worker process", "8")
+    rate_limit_storage: str = setting(
+        "RATE_LIMIT_STORAGE", text, "Where rate limits are counted, as flask-limiter writes it", "memory://"
+    )
+    rate_limit_unknown_links: str = setting(
+        "RATE_LIMIT_UNKNOWN_LINKS",
+        rate,
+        "Manage links from one client address that open nothing",
+        "30/minute",
+    )
+
+
+@dataclass(frozen=True)
+class WebProcess(ListenSettings):
+    port: int = setting("BOOKING_QUERY_WEB_PORT", port, "Where booking-query's web process listens")
+
+
+@dataclass(frozen=True)
+class ProjectorSettings(KafkaSettings, DatabaseSettings):
+    """What the projector reads by."""
+
+    listen_host: str = setting("LISTEN_HOST", text, "The address every process listens on", "127.0.0.1")
+    port: int = setting(
+        "BOOKING_QUERY_PROJECTOR_PORT", port, "Where the projector's health and metrics are read"
+    )
