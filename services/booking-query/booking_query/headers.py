@@ -1,0 +1,46 @@
+"""What every answer of this service tells browsers about trust: nothing inline, nothing foreign, nothing framed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import request
+
+if TYPE_CHECKING:
+    from flask import Response
+
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_EVERYWHERE = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_MANAGE_PAGES = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",  # the address is the key
+    "X-Robots-Tag": "noindex, nofollow",
+}
+_PRIVATE_PREFIXES = ("/scheduling", "/login")
+
+
+def protect(response: Response) -> Response:
+    """Add the headers that the view has not set itself."""
+    wanted = {**_EVERYWHERE, "Content-Security-Policy": _policy(response), "Referrer-Policy": "same-origin"}
+    if request.path.startswith(("/manage/", "/v1/manage/")):
+        wanted |= _MANAGE_PAGES
+    elif request.path.startswith(_PRIVATE_PREFIXES):
+        wanted |= {"X-Robots-Tag": "noindex, nofollow"}
+    if response.mimetype == "text/html":
+        wanted.setdefault("Cache-Control", "no-store")  # a page from a cache would bring back a used form
+    for name, value in wanted.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _policy(response: Response) -> str:
+    return _PAGE_POLICY if response.mimetype == "text/html" else _DATA_POLICY

@@ -1,0 +1,81 @@
+"""The customer's pages: what can be booked, the calendar, and the booking behind a manage link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, request
+
+from booking_query import reading
+from booking_query.choosing import choose, detected_zone, form_after, zone_for
+from booking_query.drawing import draw
+from booking_query.forms import Form
+from booking_query.moving import CUSTOMER, REASON_LABELS, draw_move
+from booking_query.notices import after_customer, refused
+from booking_query.queries import queries
+from booking_query.views import customer_view, type_view
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+blueprint = Blueprint("customer", __name__)
+
+_DETAILS = {"name": "Your name", "email": "E-mail", "notes": "Anything we should know?"}
+
+
+@blueprint.get("/")
+def start() -> str:
+    types = [type_view(definition, reading.public_url()) for definition in queries().meeting_types()]
+    return draw("types.html", types=types)
+
+
+@blueprint.get("/book/<slug>")
+def book(slug: str) -> str:
+    definition = reading.meeting_type(slug)
+    draft = reading.draft()
+    where = zone_for(detected_zone(), definition["timezone"])
+    choice = choose(reading.offering(definition), where, draft)
+    page = "details.html" if choice.slot else "book.html"
+    form = form_after(draft, _DETAILS)
+    view = type_view(definition, reading.public_url())
+    return draw(page, type=view, choice=choice, notice=choice.notice, form=form)
+
+
+@blueprint.get("/manage/<token>")
+def manage(token: str) -> str:
+    view, _ = _managed(token)
+    notice = after_customer(request.args.get("done", ""), view["customer_email"])
+    return _draw_managed(token, view, notice=notice)
+
+
+@blueprint.get("/manage/<token>/reschedule")
+def reschedule(token: str) -> str:
+    view, where = _managed(token)
+    if not view["can_reschedule"]:
+        return _draw_managed(token, view, notice=refused(reading.draft()))
+    offering = reading.offering_for_move(view, team=False)
+    return draw_move(CUSTOMER, view, _base(token), offering, where)
+
+
+@blueprint.get("/manage/<token>/cancel")
+def cancel(token: str) -> str:
+    view, _ = _managed(token)
+    if not view["can_cancel"]:
+        return _draw_managed(token, view, notice=refused(reading.draft()))
+    form = Form.of(reading.draft(), REASON_LABELS)
+    return draw("cancel.html", side=CUSTOMER, booking=view, base=_base(token), form=form)
+
+
+def _managed(token: str) -> tuple[dict[str, Any], ZoneInfo]:
+    """The booking that the link opens as its customer sees it, in the zone asked for or the customer's own."""
+    booking = reading.managed(token)
+    where = zone_for(booking["customer"]["timezone"])
+    return customer_view(booking, where, reading.now()), where
+
+
+def _draw_managed(token: str, view: dict[str, Any], **facts: Any) -> str:
+    return draw("manage.html", booking=view, base=_base(token), **facts)
+
+
+def _base(token: str) -> str:
+    return f"/manage/{token}"

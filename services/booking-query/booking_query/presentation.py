@@ -1,0 +1,164 @@
+"""What facts are called on the pages: pure, from values to words. English, 24-hour clock, the zone always named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from booking_query.calendar import day_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+STATUSES = {"confirmed": "Confirmed", "rescheduled": "Rescheduled", "cancelled": "Cancelled"}
+FILTERS = {"upcoming": "Upcoming", "past": "Past", "cancelled": "Cancelled"}
+LETTERS = {
+    "confirmation": "Confirmation",
+    "rescheduled": "Notice of the new time",
+    "cancelled": "Cancellation notice",
+    "reminder": "Reminder",
+    "team-confirmation": "New-booking notice to the team",
+    "team-rescheduled": "Notice of the new time to the team",
+    "team-cancelled": "Cancellation notice to the team",
+}
+_MINUTE_UNITS = ((1440, "day", "days"), (60, "hour", "hours"), (1, "minute", "minutes"))
+
+
+@dataclass(frozen=True)
+class When:
+    """A slot in a zone, in the parts that pages set apart; together they are one sentence."""
+
+    starts_at: datetime
+    day: str
+    hours: str
+    zone: str
+
+    @classmethod
+    def of(cls, starts_at: datetime, ends_at: datetime, where: ZoneInfo) -> When:
+        start, end = starts_at.astimezone(where), ends_at.astimezone(where)
+        same_day = end.date() == start.date()
+        until = f"-{clock(end)}" if same_day else f" - {day_name(end.date())}, {clock(end)}"
+        return cls(starts_at, day_name(start.date()), clock(start) + until, _zone(starts_at, ends_at, where))
+
+    def __str__(self) -> str:
+        return f"{self.day}, {self.hours} ({self.zone})"
+
+
+def clock(moment: datetime) -> str:
+    """`15:00`, in the moment's own zone."""
+    return f"{moment:%H:%M}"
+
+
+def moment(at: datetime, where: ZoneInfo) -> str:
+    """A point in time, such as `5 Nov 2030, 15:00`."""
+    local = at.astimezone(where)
+    return f"{short_day(local.date())}, {clock(local)}"
+
+
+def short_day(day: date) -> str:
+    return f"{day.day} {day_name(day).split()[2][:3]} {day.year}"
+
+
+def offset(at: datetime, where: ZoneInfo) -> str:
+    """`UTC+1`, `UTC-3:30`: how far the zone's clocks are from UTC at that moment."""
+    ahead = at.astimezone(where).utcoffset() or timedelta()
+    hours, minutes = divmod(round(abs(ahead) / timedelta(minutes=1)), 60)
+    return f"UTC{'-' if ahead < timedelta() else '+'}{hours}{f':{minutes:02}' if minutes else ''}"
+
+
+def _zone(starts_at: datetime, ends_at: datetime, where: ZoneInfo) -> str:
+    """The zone's name with its offset, or with both where the clock changes during the meeting."""
+    offsets = dict.fromkeys((offset(starts_at, where), offset(ends_at, where)))
+    return where.key if where.key in {"UTC", "Etc/UTC"} else f"{where.key}, {' to '.join(offsets)}"
+
+
+def relative_day(day: date, today: date) -> str:
+    """`Today`, `Tomorrow`, `Yesterday`, or nothing where the date says it best."""
+    return {0: "Today", 1: "Tomorrow", -1: "Yesterday"}.get((day - today).days, "")
+
+
+def duration(minutes: int) -> str:
+    """`45 minutes`, `1 hour`, `1 hour 30 minutes`, `2 days`."""
+    parts = []
+    for size, one, many in _MINUTE_UNITS:
+        count, minutes = divmod(minutes, size)
+        if count:
+            parts.append(f"{count} {one if count == 1 else many}")
+    return " ".join(parts) or "0 minutes"
+
+
+def length(starts_at: datetime, ends_at: datetime) -> str:
+    return duration(round((ends_at - starts_at) / timedelta(minutes=1)))
+
+
+def who(actor: str) -> str:
+    """Who did it, in a sentence: the customer, the mail system, or a member of the team by address."""
+    return {"customer": "the customer", "notifier": "Rebook"}.get(actor, actor)
+
+
+def count(number: int | str, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """One entry of a booking's timeline; `kind` picks its mark."""
+
+    at: datetime
+    at_text: str
+    kind: str
+    title: str
+    facts: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def history_line(entry: Mapping[str, Any], where: ZoneInfo) -> HistoryLine:
+    """A line of the timeline; a kind that is not known yet is shown by its name."""
+    kind, at = entry["type"], entry["at"]
+    if kind.startswith("email-"):
+        return _email_line(entry, where)
+    by = f"by {who(entry['by'])}"
+    titles = {
+        "confirmed": "Booked",
+        "rescheduled": "Rescheduled",
+        "cancelled": "Cancelled",
+        "resend-requested": "Confirmation sent again",
+    }
+    facts = [by, *_moved(entry, where)]
+    title = titles.get(kind, kind)
+    return HistoryLine(at, moment(at, where), kind, title, tuple(facts), entry.get("reason") or "")
+
+
+def _moved(entry: Mapping[str, Any], where: ZoneInfo) -> Iterable[str]:
+    if entry["type"] == "rescheduled":
+        yield f"from {moment(entry['from'], where)} to {moment(entry['to'], where)}"
+
+
+def _email_line(entry: Mapping[str, Any], where: ZoneInfo) -> HistoryLine:
+    letter = LETTERS.get(entry["letter"], entry["letter"])
+    outcome = {"email-sent": "sent", "email-failed": "could not be delivered", "email-skipped": "not sent"}
+    kind, at = entry["type"], entry["at"]
+    title = f"{letter} {outcome.get(kind, kind)}"
+    facts = (f"to {entry['recipient']}",)
+    return HistoryLine(at, moment(at, where), kind, title, facts, entry.get("reason") or "")
+
+
+def hours_lines(weekly_hours: Mapping[str, Sequence[Sequence[str]]]) -> list[tuple[str, str]]:
+    """The week in few lines: neighbouring days with the same hours share one (`Mon-Fri`, `09:00-17:00`)."""
+    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    lines: list[tuple[str, str, str]] = []
+    for name in names:
+        text = ", ".join(
+            f"{opens}-{closes}" for opens, closes in sorted(map(list, weekly_hours.get(name) or ()))
+        )
+        if lines and lines[-1][2] == text:
+            lines[-1] = (lines[-1][0], name, text)
+        else:
+            lines.append((name, name, text))
+    return [(_days(first, last), text or "closed") for first, last, text in lines]
+
+
+def _days(first: str, last: str) -> str:
+    return first.capitalize() if first == last else f"{first.capitalize()}-{last.capitalize()}"

@@ -1,0 +1,28 @@
+// The visitor's own time zone: remembered for this visit, so that pages start with it, and used where none was chosen.
+
+export const detected = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+const chosen = new URLSearchParams(location.search).has("timezone");
+const select = document.querySelector("[data-zone-form] select");
+
+export function remember() {
+  if (detected) document.cookie = `rebook_timezone=${encodeURIComponent(detected)}; path=/; SameSite=Lax`;
+}
+
+export function differs() {
+  return Boolean(detected && select && !chosen && select.value !== detected);
+}
+
+export function submitOnChange(submit) {
+  const form = select?.form;
+  if (!form) return;
+  form.querySelector("button").hidden = true;
+  select.addEventListener("change", () => submit(form));
+}
+
+if (!document.querySelector("[data-picker]")) {
+  const wasDifferent = differs() && !document.cookie.includes("rebook_timezone=");
+  remember();
+  submitOnChange((form) => form.requestSubmit());
+  if (wasDifferent && document.cookie.includes("rebook_timezone=")) location.reload();
+}
