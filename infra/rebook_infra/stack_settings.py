@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import parse_dsn
 from rebook.settings import address, flag, origin, port, setting, text
 
 if TYPE_CHECKING:
@@ -23,6 +25,14 @@ def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
 
 def folder(value: str) -> Path:
     return Path(value).expanduser().resolve()
+
+
+def database_url(value: str) -> str:
+    try:
+        parse_dsn(value)
+    except ProgrammingError:
+        raise ValueError("must be postgresql://administrator:password@host/database") from None
+    return value
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class StackSettings:
     demo: bool = setting("REBOOK_DEMO", flag, "Whether to begin with two meeting types to try", "1")
     database_url: str | None = setting(
         "DATABASE_URL",
-        optional(text),
+        optional(database_url),
         "A PostgreSQL server to use, as an administrator; else one is started",
         "",
     )

@@ -1,0 +1,137 @@
+"""`make run`: one command starts everything, and nothing is left when it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import requests
+from rebook_infra.ports import free_port
+from servers.local_stack import LocalStack
+from servers.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STOP_WITHIN_S = 10.0
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[LocalStack]:
+    """A stack with embedded servers only and a generated password, as a fresh clone has it."""
+    home = Path(tempfile.mkdtemp(prefix="rebook-tests-"))
+    stack = LocalStack(home / "data", free_port(), {"TEAM_PASSWORD": "", "REBOOK_DEMO": "1"})
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.close()
+        shutil.rmtree(home)
+
+
+def log_in(stack: LocalStack, password: str) -> int:
+    body = {"email": stack.team_email, "password": password}
+    return requests.post(f"{stack.url}/v1/session", json=body, timeout=10).status_code
+
+
+def run(**variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rebook_infra"],
+        env=os.environ | variables, capture_output=True, text=True, check=False, timeout=20,
+    )  # fmt: skip
+
+
+def test_it_ends_with_the_addresses_and_a_login_that_works(own: LocalStack):
+    said = "\n".join(own.output)
+    assert f"{own.url}/scheduling/bookings" in said
+    password = said.partition("password ")[2].split()[0]
+    assert log_in(own, password) == 204
+    own.team_password = password
+    slugs = {item["slug"] for item in requests.get(f"{own.url}/v1/meeting-types", timeout=10).json()["items"]}
+    assert slugs == {"intro-call", "workshop"}
+
+
+def test_another_terminal_can_ask_the_services(own: LocalStack):
+    file = own.data_dir / "env"
+    assert file.stat().st_mode & 0o777 == 0o600
+    verify = f". '{file}' && '{Path(sys.executable).with_name('booking-query')}' verify"
+    asked = subprocess.run(["sh", "-c", verify], capture_output=True, text=True, check=False, timeout=60)
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_a_process_that_dies_is_started_again_and_said_so(own: LocalStack):
+    own.kill("booking-command-web")
+    own.wait_until_it_says("booking-command-web was killed by SIGKILL; starting it again", 5)
+    own.wait_ready()
+
+
+def test_it_recovers_when_postgresql_dies(own: LocalStack):
+    own.kill("postgres")
+    own.wait_until_it_says("postgres was killed by SIGKILL; starting it again", 5)
+    own.wait_ready()
+
+
+def test_a_second_stack_in_the_same_directory_is_refused(own: LocalStack):
+    refused = run(REBOOK_DATA_DIR=str(own.data_dir), REBOOK_PORT=str(free_port()))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        f"rebook: Another stack (process {own.pid}) is running in {own.data_dir}; "
+        "stop it, or choose another REBOOK_DATA_DIR.\n"
+    )
+
+
+def test_sigterm_to_the_group_stops_everything_in_time_and_bookings_stay(own: LocalStack):
+    everyone = [psutil.Process(own.pid), *psutil.Process(own.pid).children(recursive=True)]
+    began_s = time.monotonic()
+    os.killpg(own.pid, signal.SIGTERM)
+    assert own.wait() == 0
+    assert time.monotonic() - began_s < STOP_WITHIN_S
+    assert not [process for process in everyone if process.is_running()]
+    own.start()
+    assert "password" not in "\n".join(own.output)
+    assert log_in(own, own.team_password) == 204
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_nothing_outlives_a_stack_that_is_killed(own: LocalStack):
+    everyone = psutil.Process(own.pid).children(recursive=True)
+    os.kill(own.pid, signal.SIGKILL)
+    own.wait()
+    until(
+        lambda: not any(process.is_running() for process in everyone),
+        STOP_WITHIN_S,
+        "the end of every process",
+    )
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = run(REBOOK_DATA_DIR=str(tmp_path / "data"), REBOOK_PORT=str(port))
+    assert refused.returncode == 2
+    assert refused.stderr == f"rebook: Port {port} is in use; choose another one with REBOOK_PORT.\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"REBOOK_PORT": "eighty"}, "REBOOK_PORT must be a whole number from 1 to 65535"),
+        ({"TEAM_EMAIL": "nobody"}, "TEAM_EMAIL must be an e-mail address"),
+        ({"DATABASE_URL": "mine"}, "DATABASE_URL must be postgresql://administrator:password@host/database"),
+        ({"SMTP_HOST": "localhost"}, "SMTP_PORT is not set, and SMTP_HOST needs it"),
+        ({"REBOOK_DATA_DIR": "/dev/null/data"}, "/dev/null/data cannot be used for data: Not a directory."),
+    ],
+)
+def test_a_broken_setting_is_one_sentence(variables: dict[str, str], sentence: str, tmp_path: Path):
+    refused = run(**{"REBOOK_DATA_DIR": str(tmp_path / "data"), **variables})
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"rebook: {sentence}\n")
