@@ -1,0 +1,462 @@
+"""The queries over HTTP, on a real PostgreSQL that holds what the projection makes of events."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from contextlib import closing
+from datetime import timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+import psycopg2
+import pytest
+from booking_query.app import create_app
+from booking_query.projection import project
+from booking_query.projector import Counts
+from booking_query.settings import QuerySettings
+from rebook import events
+from rebook.cloudevents import Event
+from rebook.manage_links import ManageLinks
+from rebook.migrations import migrate
+from rebook.moments import format_moment, parse_moment
+from rebook.sessions import SESSION_COOKIE, Session, Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask.testing import FlaskClient
+
+NOW = parse_moment("2030-11-04T12:00:00Z")  # a Monday
+NAMES = UUID("6b1e1a52-93c4-4c0c-b1a5-3f1d3f7d9a11")
+TYPE = str(uuid5(NAMES, "type"))
+MEMBER = str(uuid5(NAMES, "member"))
+KEYS = ("k" * 32,)
+SECRET = "a-token"
+HOST = {"name": "Ada", "email": "ada@example.org"}
+DEFINITION = {
+    "slug": "intro-call",
+    "actor": "ada@example.org",
+    "title": "Intro call",
+    "duration_minutes": 30,
+    "location": "Phone",
+    "host": HOST,
+    "timezone": "Europe/Berlin",
+    "weekly_hours": {day: [["09:00", "12:00"]] for day in ("mon", "tue", "wed")},
+    "buffer_after_minutes": 10,
+    "minimum_notice_minutes": 60,
+    "notify": ["office@example.org"],
+}
+CONFIRMED = {
+    "meeting_type": "intro-call",
+    "title": "Intro call",
+    "duration_minutes": 30,
+    "location": "Phone",
+    "host": HOST,
+    "timezone": "Europe/Berlin",
+    "team": [],
+    "reminders_minutes_before": [],
+    "reschedule_cutoff_minutes": 60,
+    "cancel_cutoff_minutes": 0,
+    "notes": "",
+    "actor": "customer",
+}
+
+
+def booking_id(name: str) -> str:
+    return str(uuid5(NAMES, name))
+
+
+def event(kind: str, subject: str, sequence: int, data: dict[str, Any]) -> Event:
+    return Event(
+        id=f"{subject}:{sequence}",
+        source="/booking-command/store",
+        type=kind,
+        subject=subject,
+        time=f"2030-11-01T10:00:{sequence:02}Z",
+        sequence=sequence,
+        position=sequence,
+        correlation_id="test",
+        data=data,
+    )
+
+
+def times(starts_at: str, minutes: int = 30) -> dict[str, Any]:
+    start = parse_moment(starts_at)
+    ends_at = format_moment(start + timedelta(minutes=minutes))
+    hold_ends_at = format_moment(start + timedelta(minutes=minutes + 10))
+    return {
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "hold": {"starts_at": starts_at, "ends_at": hold_ends_at},
+    }
+
+
+class Site:
+    """The web process, its clock at NOW, and events for its tables."""
+
+    def __init__(self, url: str) -> None:
+        settings = QuerySettings(
+            public_url="http://rebook.test",
+            manage_link_keys=KEYS,
+            session_keys=KEYS,
+            session_hours=12,
+            trusted_proxies=0,
+            rate_limits=True,
+            database_url=url,
+            web_threads=4,
+            rate_limit_storage="memory://",
+            rate_limit_unknown_links="3/minute",
+        )
+        self.url = url
+        self.app = create_app(settings)
+        self.app.extensions["rebook_queries"].now = lambda: NOW
+        self.links = ManageLinks(KEYS, "http://rebook.test")
+        self._connection = psycopg2.connect(url)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def take(self, *given: Event) -> None:
+        with self._connection, self._connection.cursor() as cursor:
+            for each in given:
+                project(each, cursor)
+
+    def confirm(self, name: str, starts_at: str, minutes: int = 30, **changes: Any) -> str:
+        person = {"name": name.title(), "email": f"{name}@example.com", "timezone": "America/New_York"}
+        data = CONFIRMED | {"duration_minutes": minutes, "customer": person} | times(starts_at, minutes)
+        identity = booking_id(name)
+        self.take(event(events.BOOKING_CONFIRMED, identity, 1, data | {"booking_id": identity} | changes))
+        return identity
+
+    def move(self, name: str, starts_at: str, version: int = 2) -> None:
+        before = {"previous_starts_at": starts_at, "previous_ends_at": starts_at}
+        data = before | times(starts_at) | {"actor": "customer", "reason": ""}
+        self.take(event(events.BOOKING_RESCHEDULED, booking_id(name), version, data))
+
+    def cancel(self, name: str, version: int = 2, reason: str = "") -> None:
+        self.take(
+            event(
+                events.BOOKING_CANCELLED, booking_id(name), version, {"actor": "customer", "reason": reason}
+            )
+        )
+
+    def define(self, version: int = 1, **changes: Any) -> None:
+        self.take(event(events.MEETING_TYPE_DEFINED, TYPE, version, DEFINITION | changes))
+
+    @property
+    def anybody(self) -> FlaskClient:
+        return self.app.test_client()
+
+    @property
+    def team(self) -> FlaskClient:
+        client = self.app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {SECRET}"
+        return client
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.team.get(f"/v1{path}", query_string=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def names(self, **query: Any) -> list[str]:
+        return [item["customer"]["name"] for item in self.get("/bookings", **query)["items"]]
+
+
+@pytest.fixture
+def site(database: Any) -> Iterator[Site]:
+    fresh = database("booking_query")
+    with closing(psycopg2.connect(fresh.owner_url)) as owner:
+        migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
+    with closing(Site(fresh.url)) as made:
+        sha256 = hashlib.sha256(SECRET.encode()).hexdigest()
+        member = {"member_id": MEMBER, "email": "ada@example.org", "generation": 1}
+        token = {"name": "sync", "sha256": sha256, "member_id": MEMBER, "created_by": "ada@example.org"}
+        made.take(
+            event(events.TEAM_MEMBER_ADDED, MEMBER, 1, member),
+            event(events.API_TOKEN_ISSUED, booking_id("token"), 1, token),
+        )
+        made.define()
+        yield made
+
+
+@pytest.fixture
+def some(site: Site) -> Site:
+    """Two upcoming (one has begun), two past, one cancelled."""
+    site.confirm("running", "2030-11-04T11:45:00Z")
+    site.confirm("soon", "2030-11-04T13:00:00Z")
+    site.confirm("yesterday", "2030-11-03T10:00:00Z")
+    site.confirm("before", "2030-10-01T10:00:00Z", host={"name": "Bob", "email": "Bob@example.org"})
+    site.confirm("never", "2030-11-05T08:00:00Z")
+    site.cancel("never", reason="Ill.")
+    return site
+
+
+def test_each_filter_shows_its_bookings_in_its_order(some):
+    assert some.names(filter="upcoming") == ["Running", "Soon"]
+    assert some.names(filter="past") == ["Yesterday", "Before"]
+    assert some.names(filter="cancelled") == ["Never"]
+    assert some.names() == ["Never", "Soon", "Running", "Yesterday", "Before"]
+
+
+def test_terms_narrow_the_list(some):
+    assert some.names(q="RUNNING@") == ["Running"]
+    assert some.names(q="e_e") == []
+    assert some.names(host="bob@EXAMPLE.org") == ["Before"]
+    assert some.names(meeting_type="other") == []
+    assert some.names(**{"from": "2030-11-03", "to": "2030-11-03"}) == ["Yesterday"]
+    assert some.names(**{"from": "2030-11-04T12:45:00+01:00", "to": "2030-11-04T13:00:00Z"}) == ["Running"]
+    assert some.names(filter="", q="", cursor="", limit="") == some.names()
+
+
+def test_counts_are_exact_folded_or_not(some):
+    expected = {"upcoming": 2, "past": 2, "cancelled": 1}
+    assert some.get("/bookings/counts") == expected
+    Counts(some.url).fold()
+    assert some.get("/bookings/counts") == expected
+    some.cancel("soon")
+    some.confirm("long", "2030-11-04T00:00:00Z", minutes=719)
+    assert some.get("/bookings/counts") == {"upcoming": 1, "past": 3, "cancelled": 2}
+
+
+def test_nothing_is_counted_where_there_is_nothing(site):
+    assert site.get("/bookings/counts") == {"upcoming": 0, "past": 0, "cancelled": 0}
+
+
+def test_pages_neither_skip_nor_repeat_while_the_list_changes(site):
+    for number in range(10):
+        site.confirm(f"c{number}", f"2030-11-{number + 10}T10:00:00Z")
+    first = site.get("/bookings", filter="upcoming", limit=4)
+    site.confirm("early", "2030-11-09T10:00:00Z")
+    site.cancel("c1")
+    site.cancel("c3")
+    site.move("c9", "2030-11-08T10:00:00Z")
+    site.confirm("late", "2030-11-30T10:00:00Z")
+    seen = [item["customer"]["name"] for item in first["items"]]
+    cursor = first["next_cursor"]
+    while cursor:
+        page = site.get("/bookings", filter="upcoming", limit=4, cursor=cursor)
+        seen += [item["customer"]["name"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert seen == ["C0", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "Late"]
+
+
+def test_a_cursor_is_bound_to_its_filter_and_every_bad_parameter_is_named(some):
+    cursor = some.get("/bookings", filter="past", limit=1)["next_cursor"]
+    for query, named in (
+        ({"filter": "upcoming", "cursor": cursor}, "cursor"),
+        ({"filter": "past", "q": "x", "cursor": cursor}, "cursor"),
+        ({"cursor": "AAAA"}, "cursor"),
+        ({"cursor": "\u00e4"}, "cursor"),
+        ({"filter": "all"}, "filter"),
+        ({"limit": "101"}, "limit"),
+        ({"from": "2030-11-31"}, "from"),
+        ({"to": "tomorrow"}, "to"),
+        ({"host": "nobody"}, "host"),
+        ({"q": "a\0b"}, "q"),
+        ({"page": "2"}, "page"),
+    ):
+        answer = some.team.get("/v1/bookings", query_string=query)
+        assert (answer.status_code, answer.json["code"]) == (422, "malformed-query"), query
+        assert list(answer.json["errors"]) == [named]
+
+
+def test_details_tell_the_whole_story_to_the_team_only(some):
+    some.move("soon", "2030-11-04T15:00:00Z")
+    answer = some.team.get(f"/v1/bookings/{booking_id('soon')}")
+    assert answer.headers["ETag"] == '"2"'
+    found = answer.json
+    assert found["host"] == HOST
+    assert (found["status"], found["reschedules"], found["starts_at"]) == (
+        "rescheduled",
+        1,
+        "2030-11-04T15:00:00Z",
+    )
+    assert [entry["type"] for entry in found["history"]] == ["confirmed", "rescheduled"]
+    assert found["history"][1]["to"] == "2030-11-04T15:00:00Z"
+    assert "cancelled_at" not in found
+    cancelled = some.get(f"/bookings/{booking_id('never')}")
+    assert (cancelled["cancel_reason"], cancelled["cancelled_at"]) == ("Ill.", "2030-11-01T10:00:02Z")
+    assert some.anybody.get(f"/v1/bookings/{booking_id('soon')}").status_code == 401
+    for unknown in (booking_id("nobody"), "not-an-id"):
+        assert some.team.get(f"/v1/bookings/{unknown}").json["code"] == "unknown-booking"
+
+
+def test_a_read_waits_for_the_version_it_was_told_of(some):
+    mover = threading.Timer(0.3, some.move, ("soon", "2030-11-04T15:00:00Z"))
+    mover.start()
+    assert some.get(f"/bookings/{booking_id('soon')}", min_version=2)["version"] == 2
+    mover.join()
+    began = time.monotonic()
+    answer = some.team.get(f"/v1/bookings/{booking_id('soon')}?min_version=3")
+    assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "not-yet", "1")
+    assert 1.9 < time.monotonic() - began < 3
+    assert some.team.get(f"/v1/bookings/{booking_id('nobody')}?min_version=1").status_code == 503
+
+
+def test_beyond_the_cap_nobody_waits(some):
+    path = f"/v1/bookings/{booking_id('soon')}?min_version=9"
+    waiting = [threading.Thread(target=some.team.get, args=(path,)) for _ in range(2)]
+    for thread in waiting:
+        thread.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    assert some.team.get(path).status_code == 503
+    assert time.monotonic() - began < 0.5
+    for thread in waiting:
+        thread.join()
+
+
+def slots(answer: Any) -> dict[str, list[str]]:
+    return {day["date"]: [slot["starts_at"][11:16] for slot in day["slots"]] for day in answer["days"]}
+
+
+def test_slots_leave_out_what_is_held_with_its_buffers(site):
+    site.confirm("taken", "2030-11-05T08:30:00Z")
+    site.confirm("gone", "2030-11-05T10:00:00Z")
+    site.cancel("gone")
+    answer = site.anybody.get("/v1/meeting-types/intro-call/slots?from=2030-11-04&to=2030-11-05").json
+    assert answer["timezone"] == "Europe/Berlin"
+    assert slots(answer) == {"2030-11-05": ["09:30", "10:00", "10:30"]}
+    elsewhere = site.anybody.get(
+        "/v1/meeting-types/intro-call/slots?from=2030-11-05&to=2030-11-05&timezone=Pacific/Kiritimati"
+    ).json
+    assert elsewhere == {
+        "timezone": "Pacific/Kiritimati",
+        "days": [
+            {
+                "date": "2030-11-05",
+                "slots": [{"starts_at": "2030-11-05T09:30:00Z", "ends_at": "2030-11-05T10:00:00Z"}],
+            }
+        ],
+    }
+
+
+def test_a_booking_may_move_around_its_own_hold_but_not_past_its_cutoff(site):
+    site.confirm("mover", "2030-11-05T08:30:00Z")
+    token = site.links.token(UUID(booking_id("mover")))
+    query = "slots?from=2030-11-05&to=2030-11-05"
+    everything = {"2030-11-05": ["08:00", "08:30", "09:00", "09:30", "10:00", "10:30"]}
+    customers = site.anybody.get(f"/v1/manage/{token}/{query}").json
+    assert (customers["timezone"], slots(customers)) == (
+        "America/New_York",
+        {"2030-11-05": everything["2030-11-05"]},
+    )
+    assert slots(site.team.get(f"/v1/bookings/{booking_id('mover')}/{query}").json) == everything
+    site.define(2, weekly_hours={"tue": [["15:00", "15:30"]]})
+    assert slots(site.anybody.get(f"/v1/manage/{token}/{query}").json) == {"2030-11-05": ["08:30", "14:00"]}
+    site.app.extensions["rebook_queries"].now = lambda: parse_moment("2030-11-05T07:30:01Z")
+    assert slots(site.anybody.get(f"/v1/manage/{token}/{query}").json) == {}
+    assert slots(site.team.get(f"/v1/bookings/{booking_id('mover')}/{query}").json) == {
+        "2030-11-05": ["08:30", "14:00"]
+    }
+
+
+def test_slots_ask_for_two_days_in_order_and_not_too_far_apart(site):
+    for query, named in (
+        ("", ["from", "to"]),
+        ("from=2030-11-05&to=2030-11-04", ["to"]),
+        ("from=2030-11-01&to=2031-01-02", ["to"]),
+        ("from=2030-11-01&to=2030-11-02&timezone=Mars", ["timezone"]),
+    ):
+        answer = site.anybody.get(f"/v1/meeting-types/intro-call/slots?{query}")
+        assert (answer.status_code, sorted(answer.json["errors"])) == (422, named)
+    for year in ("0001-01-01", "9999-12-31"):
+        answer = site.anybody.get(f"/v1/meeting-types/intro-call/slots?from={year}&to={year}")
+        assert answer.json["days"] == []
+
+
+def test_a_manage_link_opens_its_booking_and_nothing_else(some):
+    token = some.links.token(UUID(booking_id("soon")))
+    answer = some.anybody.get(f"/v1/manage/{token}")
+    found = answer.json
+    assert (found["can_reschedule"], found["can_cancel"], found["host"]) == (True, True, {"name": "Ada"})
+    assert "history" not in found
+    assert answer.headers["Cache-Control"] == "no-store"
+    over = some.anybody.get(f"/v1/manage/{some.links.token(UUID(booking_id('yesterday')))}").json
+    assert (over["can_reschedule"], over["can_cancel"]) == (False, False)
+    unseen = some.anybody.get(f"/v1/manage/{some.links.token(UUID(booking_id('unseen')))}")
+    assert (unseen.status_code, unseen.json["code"]) == (503, "not-yet")
+    for _ in range(3):
+        assert some.anybody.get(f"/v1/manage/{token[:-1]}").json["code"] == "unknown-link"
+    refused = some.anybody.get(f"/v1/manage/{token}x?nonsense=1")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+    assert some.anybody.get(f"/v1/manage/{token}").status_code == 200
+
+
+def test_addresses_of_a_meeting_type_are_for_the_team(site):
+    (public,) = site.anybody.get("/v1/meeting-types").json["items"]
+    assert (public["host"], public["horizon_days"], public["version"]) == ({"name": "Ada"}, 60, 1)
+    assert "notify" not in public
+    answer = site.team.get("/v1/meeting-types/intro-call")
+    assert (answer.json["notify"], answer.json["host"], answer.headers["ETag"]) == (
+        ["office@example.org"],
+        HOST,
+        '"1"',
+    )
+    site.take(event(events.MEETING_TYPE_DELETED, TYPE, 2, {"slug": "intro-call"}))
+    for path in (
+        "intro-call",
+        "intro-call?min_version=2",
+        "intro-call/slots?from=2030-11-05&to=2030-11-05",
+        "x%00",
+    ):
+        assert site.anybody.get(f"/v1/meeting-types/{path}").json["code"] == "unknown-meeting-type"
+
+
+def test_a_session_reads_until_it_is_ended(site):
+    sessions = Sessions(KEYS, 12, secure=False)
+    session = Session(MEMBER, "ada@example.org", 1, "s1")
+    newer = Session(MEMBER, "ada@example.org", 2, "s2")
+
+    def status(of: Session) -> int:
+        with site.app.app_context():
+            response = site.app.response_class()
+            sessions.write(response, of)
+        client = site.app.test_client()
+        client.set_cookie(
+            SESSION_COOKIE, response.headers.getlist("Set-Cookie")[0].split("=", 1)[1].split(";")[0]
+        )
+        return client.get("/v1/bookings").status_code
+
+    assert (status(session), status(newer)) == (200, 200)
+    site.take(event(events.TEAM_PASSWORD_CHANGED, MEMBER, 2, {"generation": 2}))
+    assert (status(session), status(newer)) == (401, 200)
+    site.take(event(events.TEAM_SESSION_ENDED, MEMBER, 3, {"session_id": "s2"}))
+    assert status(newer) == 401
+
+
+def test_an_api_token_is_listed_and_ends_within_two_seconds(site):
+    (token,) = site.get("/api-tokens")["items"]
+    assert token == {
+        "id": booking_id("token"),
+        "name": "sync",
+        "created_at": "2030-11-01T10:00:01Z",
+        "created_by": "ada@example.org",
+    }
+    site.take(event(events.API_TOKEN_REVOKED, booking_id("token"), 2, {"actor": "ada@example.org"}))
+    time.sleep(2.1)
+    answer = site.team.get("/v1/api-tokens")
+    assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_the_description_names_every_query_and_refusal(site):
+    described = site.anybody.get("/v1/openapi.json").json
+    assert described["openapi"].startswith("3.1")
+    assert set(described["paths"]) == {
+        "/v1/bookings",
+        "/v1/bookings/counts",
+        "/v1/bookings/{booking_id}",
+        "/v1/bookings/{booking_id}/slots",
+        "/v1/meeting-types",
+        "/v1/meeting-types/{slug}",
+        "/v1/meeting-types/{slug}/slots",
+        "/v1/api-tokens",
+        "/v1/manage/{token}",
+        "/v1/manage/{token}/slots",
+    }
+    responses = described["paths"]["/v1/bookings/{booking_id}/slots"]["get"]["responses"]
+    assert {"200", "401", "404", "422", "503"} <= set(responses)
