@@ -8,6 +8,7 @@ is dropped: it will be read again from its place.
 from __future__ import annotations
 
 import contextlib
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-class TopicReplaced(Exception):  # noqa: N818 - a fact, not a fault
-    """A topic was deleted and made anew; whatever is in flight may be of either."""
+_WAIT_FOR_ALL_S = 5.0  # topics are made by several owners, and joining a group once is quicker than twice
+
+
+class TopicsChanged(Exception):  # noqa: N818 - a fact, not a fault
+    """A topic was made, or deleted and made anew: what is in flight may be of either, so a new session begins."""
 
 
 class Assignment:
@@ -52,6 +56,7 @@ class Assignment:
         self._connection = connection
         self._topics = topics
         self._ids: dict[str, str] = {}
+        self._wait_until_s = time.monotonic() + _WAIT_FOR_ALL_S
         self._notes: SimpleQueue[bool] = SimpleQueue()  # whether partitions were assigned or taken away
         self._is_settled = False
 
@@ -65,27 +70,27 @@ class Assignment:
         return bool(self._ids)
 
     def look_at_topics(self) -> None:
-        """Ask Kafka for the topics' ids, and subscribe to those that are there.
+        """Ask Kafka for the topics' ids; subscribe once, as soon as all are there or have been waited for.
 
         Raises:
-            TopicReplaced: one of them is not what it was.
+            TopicsChanged: they are not those that were subscribed to.
         """
         found = topic_ids(self._admin, self._topics)
-        for topic, topic_id in found.items():
-            if self._ids.get(topic, topic_id) != topic_id:
-                log.info("topic replaced", topic=topic)
-                raise TopicReplaced(topic)
-        if found.keys() - self._ids.keys():
-            self._ids.update(found)
+        if self._ids:
+            changed = [topic for topic, topic_id in found.items() if self._ids.get(topic) != topic_id]
+            if changed:
+                log.info("topics changed", topics=changed)
+                raise TopicsChanged(", ".join(changed))
+        elif len(found) == len(self._topics) or (found and time.monotonic() > self._wait_until_s):
+            self._ids = found
             self._subscribe()
 
     def _subscribe(self) -> None:
-        """Join the group for the topics that are there.
+        """Join the group for the topics that are there, once a session.
 
         Their partitions must be known before: kafka-python shares out what it knows, and where it learns of them
-        during the join it may never look again.
+        during the join, or is told of more topics after it, it may never look again.
         """
-        self._is_settled = False
         self._reader.subscribe(sorted(self._ids), listener=_Listener(self._reader, self._notes))
         for topic in self._ids:
             self._reader.partitions_for_topic(topic)
@@ -108,6 +113,7 @@ class Assignment:
             with contextlib.suppress(KeyError):  # taken away at this moment, and a note of that is on its way
                 self._reader.seek(partition, self.positions[partition].next_offset)
                 self._reader.resume(partition)
+        log.info("partitions assigned", topics=sorted(self._ids), partitions=len(partitions))
 
     def placed(self, polled: Records) -> Records:
         """The records whose partitions are placed, as long as nothing has been assigned anew."""

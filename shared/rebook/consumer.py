@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import structlog
 
-from rebook.assignment import TopicReplaced
+from rebook.assignment import TopicsChanged
 from rebook.kafka import KafkaError, KafkaSettings, admin, consumer
 from rebook.offsets import Overtaken
 from rebook.parking import Handle, VersionGap
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 _LONGEST_PAUSE_S = 5.0
 _CALM_AFTER_S = 30.0  # a session that lasted so long was no failure
 _PATIENCE_MS = 3_000  # for one answer; a stop must not wait longer
-_LOST = (KafkaError, TopicReplaced, Overtaken, psycopg2.OperationalError, psycopg2.InterfaceError)
+_LOST = (KafkaError, TopicsChanged, Overtaken, psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
 def _nothing() -> None:

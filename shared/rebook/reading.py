@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client import Gauge
 
 from rebook import dead_letters, parking
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from rebook.consumer import Work
     from rebook.kafka import KafkaSettings
     from rebook.progress import Progress
+
+log = structlog.get_logger()
 
 _POLL_MS = 100
 _LOOK_EVERY_S = 1.0
@@ -88,7 +91,9 @@ class Reading:
             cursor.execute("SET LOCAL synchronous_commit = off")
             self._progress.write(cursor)
             self._measure(*parking.counts(cursor))
-        self._look_at_s = time.monotonic() + _LOOK_EVERY_S
+        self._look_at_s = time.monotonic() + (
+            _LOOK_EVERY_S if self._assignment.has_topics else _POLL_MS / 1000
+        )
 
     def _judge(self, *, is_idle: bool) -> None:
         """How far behind, and whether everything has been read once."""
@@ -100,7 +105,12 @@ class Reading:
         elif self._complete_since_s is None:
             self._complete_since_s = time.monotonic()
         elif is_idle and lag == 0 and time.monotonic() - self._complete_since_s >= _SETTLED_AFTER_S:
-            self._progress.caught_up_at = self._progress.caught_up_at or datetime.now(UTC)
+            self._note_caught_up()
+
+    def _note_caught_up(self) -> None:
+        if self._progress.caught_up_at is None:
+            self._progress.caught_up_at = datetime.now(UTC)
+            log.info("caught up", worker=self._work.name)
 
     def _age_s(self) -> float:
         """How long ago the event applied last had happened."""
