@@ -113,7 +113,8 @@ class Assignment:
             with contextlib.suppress(KeyError):  # taken away at this moment, and a note of that is on its way
                 self._reader.seek(partition, self.positions[partition].next_offset)
                 self._reader.resume(partition)
-        log.info("partitions assigned", topics=sorted(self._ids), partitions=len(partitions))
+        if self._is_settled:
+            log.info("partitions assigned", topics=sorted(self._ids), partitions=len(partitions))
 
     def placed(self, polled: Records) -> Records:
         """The records whose partitions are placed, as long as nothing has been assigned anew."""

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 _POLL_MS = 100
 _LOOK_EVERY_S = 1.0
-_SETTLED_AFTER_S = 2.0  # topics that appear together are assigned one after another
+_SETTLED_AFTER_S = 1.0  # topics that appear together are assigned one after another
 
 _LAG_EVENTS = Gauge("consumer_lag_events", "Events that are on the topics and not yet applied", ["worker"])
 _LAG_S = Gauge("consumer_lag_seconds", "Age of the event applied last, while there are more", ["worker"])

@@ -106,7 +106,7 @@ CREATE TABLE meeting_types (
     slug       text        PRIMARY KEY,
     stream_id  uuid        NOT NULL UNIQUE,
     version    bigint      NOT NULL,
-    definition jsonb       NOT NULL, -- the last one, of a deleted type too: its bookings still move by it
+    definition json        NOT NULL, -- the last one, of a deleted type too: its bookings still move by it
     deleted_at timestamptz
 );
 
