@@ -15,7 +15,8 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 if TYPE_CHECKING:
     from flask import Request, Response
 
-_NAMES = ("rebook_draft", "rebook_draft_more")
+_NAME = "rebook_draft"
+_PARTS = ("", "_more")
 _PART_LENGTH = 3_900
 _MAX_AGE_S = 600
 
@@ -44,9 +45,9 @@ class Drafts:
     def write(self, response: Response, page: str, draft: Draft) -> None:
         """Keep a draft for the page at path `page`; one too long for two parts keeps the refusal alone."""
         text = str(self._serializer.dumps(asdict(draft)))
-        if len(text) > _PART_LENGTH * len(_NAMES):
+        if len(text) > _PART_LENGTH * len(_PARTS):
             text = str(self._serializer.dumps(asdict(Draft(draft.code, draft.detail, draft.errors))))
-        for index, name in enumerate(_NAMES):
+        for index, name in enumerate(_names(page)):
             part = text[index * _PART_LENGTH : (index + 1) * _PART_LENGTH]
             response.set_cookie(
                 name,
@@ -59,12 +60,21 @@ class Drafts:
             )
 
     def read(self, request: Request) -> Draft | None:
-        text = "".join(request.cookies.get(name, "") for name in _NAMES)
+        """The draft of the page that is asked for."""
+        text = "".join(request.cookies.get(name, "") for name in _names(request.path))
         try:
             return Draft(**self._serializer.loads(text, max_age=_MAX_AGE_S))
         except (BadData, TypeError):
             return None
 
     def clear(self, response: Response, page: str) -> None:
-        for name in _NAMES:
+        """Forget the page's draft, unless this very response brings a new one."""
+        written = {cookie.partition("=")[0] for cookie in response.headers.getlist("Set-Cookie")}
+        for name in set(_names(page)) - written:
             response.delete_cookie(name, path=page, secure=self._secure, httponly=True, samesite="Lax")
+
+
+def _names(page: str) -> list[str]:
+    """The two cookies of one page; a browser sends those of `/a` to `/a/b` too, so each page has its own names."""
+    own = hashlib.sha256(page.encode()).hexdigest()[:8]
+    return [f"{_NAME}_{own}{part}" for part in _PARTS]

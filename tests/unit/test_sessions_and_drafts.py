@@ -22,10 +22,10 @@ def _app():
         yield
 
 
-def sent_back(response: Response) -> Request:
+def sent_back(response: Response, path: str = "/") -> Request:
     """The request that a browser would make next."""
     cookies = [header.split(";")[0] for header in response.headers.getlist("Set-Cookie")]
-    return Request(EnvironBuilder(headers={"Cookie": "; ".join(cookies)}).get_environ())
+    return Request(EnvironBuilder(path, headers={"Cookie": "; ".join(cookies)}).get_environ())
 
 
 def test_a_session_is_read_back_by_whoever_has_the_key_and_by_nobody_else():
@@ -61,4 +61,19 @@ def test_the_longest_notes_in_any_script_come_back_in_cookies_that_browsers_keep
         [(name, value)] = parse_cookie(header.split(";")[0]).items()
         assert len(name) + len(value) < COOKIE_MAX_BYTES
         assert "Path=/book/intro" in header
-    assert Drafts(KEYS, secure=False).read(sent_back(response)) == draft
+    assert Drafts(KEYS, secure=False).read(sent_back(response, "/book/intro")) == draft
+
+
+def test_a_draft_is_not_shown_on_a_page_below_its_own():
+    response = Response()
+    Drafts(KEYS, secure=False).write(response, "/scheduling/bookings/1", Draft("busy", "Too much."))
+    assert Drafts(KEYS, secure=False).read(sent_back(response, "/scheduling/bookings/1/cancel")) is None
+
+
+def test_forgetting_a_draft_spares_what_the_same_answer_brings():
+    response = Response()
+    issued = Draft("token-issued", "", typed={"token": "shown once"})
+    drafts = Drafts(KEYS, secure=False)
+    drafts.write(response, "/scheduling/account", issued)
+    drafts.clear(response, "/scheduling/account")
+    assert drafts.read(sent_back(response, "/scheduling/account")) == issued
