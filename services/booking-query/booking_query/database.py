@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -43,9 +44,19 @@ class Database:
     def row(self, statement: str | Composable, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
         return next(iter(self.rows(statement, values)), None)
 
-    def cursor(self) -> Cursor:
-        """A cursor for several statements in a row; the caller closes it."""
-        return self._connection().cursor()
+    @contextmanager
+    def cursor(self) -> Iterator[Cursor]:
+        """A cursor for several statements in a row; a connection that is lost meanwhile is made anew next time.
+
+        Raises:
+            psycopg2.OperationalError, psycopg2.InterfaceError: PostgreSQL is gone, or was since the last time.
+        """
+        try:
+            with self._connection().cursor() as cursor:
+                yield cursor
+        except _LOST:
+            self._forget()
+            raise
 
     def _connection(self) -> Connection:
         if getattr(self._threads, "connection", None) is None:
