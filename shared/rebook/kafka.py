@@ -60,32 +60,41 @@ class KafkaSettings:
         return self.topic_prefix + name
 
 
-def _client(**config: Any) -> KafkaNetClient:
-    """A client that makes no topics: kafka-python 3.0.12 loses `allow_auto_create_topics` on its way here."""
-    client = KafkaNetClient(**config)
-    client.cluster.config["allow_auto_create_topics"] = False
-    return client
+def _made(kind: Any, settings: KafkaSettings, **options: Any) -> Any:
+    """A client of that kind, which makes no topics, and of which nothing is left where Kafka does not answer.
+
+    kafka-python 3.0.12 loses `allow_auto_create_topics` between its layers, and leaves the thread and the sockets
+    of a client that could not be made.
+    """
+    clients = []
+
+    def make(**config: Any) -> KafkaNetClient:
+        client = KafkaNetClient(**config)
+        client.cluster.config["allow_auto_create_topics"] = False
+        clients.append(client)
+        return client
+
+    try:
+        return kind(bootstrap_servers=settings.bootstrap_servers.split(","), kafka_client=make, **options)
+    except BaseException:
+        for client in clients:
+            client.close()
+        raise
 
 
 def producer(settings: KafkaSettings, **options: Any) -> KafkaProducer:
     """A producer that loses and doubles nothing while it lives; any error must end the process."""
-    return KafkaProducer(
-        bootstrap_servers=settings.bootstrap_servers.split(","),
-        acks="all",
-        enable_idempotence=True,
-        kafka_client=_client,
-        **options,
-    )
+    return _made(KafkaProducer, settings, acks="all", enable_idempotence=True, **options)
 
 
 def consumer(settings: KafkaSettings, group: str | None, **options: Any) -> KafkaConsumer:
     """A consumer that commits nothing to Kafka: offsets live with the rows they made."""
-    return KafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers.split(","),
+    return _made(
+        KafkaConsumer,
+        settings,
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        kafka_client=_client,
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 3,
         fetch_max_wait_ms=20,
@@ -95,7 +104,7 @@ def consumer(settings: KafkaSettings, group: str | None, **options: Any) -> Kafk
 
 @contextlib.contextmanager
 def admin(settings: KafkaSettings, **options: Any) -> Iterator[KafkaAdminClient]:
-    client = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers.split(","), **options)
+    client: KafkaAdminClient = _made(KafkaAdminClient, settings, **options)
     try:
         yield client
     finally:

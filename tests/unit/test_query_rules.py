@@ -1,0 +1,61 @@
+"""What the queries decide without a database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from booking_query.bookings_list import Search
+from booking_query.slots import refusal_to_cancel, refusal_to_move
+from rebook.moments import parse_moment
+from rebook.problems import Refused
+
+START = parse_moment("2030-11-05T14:00:00Z")
+BOOKING = {
+    "status": "rescheduled",
+    "starts_at": START,
+    "reschedule_cutoff_minutes": 60,
+    "cancel_cutoff_minutes": 0,
+}
+ROW = {"starts_at": START, "booking_id": "0b9c6f0e-2f57-4b7e-9a7e-1f6a52f8d1c3"}
+
+
+@pytest.mark.parametrize(
+    ("now", "customers_move", "teams_move", "customers_cancel"),
+    [
+        ("2030-11-05T13:00:00Z", None, None, None),
+        ("2030-11-05T13:00:01Z", "cutoff-passed", None, None),
+        ("2030-11-05T13:59:59Z", "cutoff-passed", None, None),
+        ("2030-11-05T14:00:00Z", "meeting-started", "meeting-started", "meeting-started"),
+    ],
+)
+def test_a_change_is_possible_up_to_its_cutoff_and_for_the_team_up_to_the_start(
+    now, customers_move, teams_move, customers_cancel
+):
+    moment = parse_moment(now)
+    assert refusal_to_move(BOOKING, moment, team=False) == customers_move
+    assert refusal_to_move(BOOKING, moment, team=True) == teams_move
+    assert refusal_to_cancel(BOOKING, moment, team=False) == customers_cancel
+
+
+def test_cancelled_comes_before_started():
+    cancelled = {**BOOKING, "status": "cancelled"}
+    assert refusal_to_move(cancelled, START, team=False) == "booking-cancelled"
+
+
+def test_a_cursor_leads_back_to_its_row_under_the_same_terms_only():
+    asked = {"filter": "past", "q": "ada", "limit": "10"}
+    cursor = Search.read(asked).cursor_after(ROW)
+    place = Search.read({**asked, "limit": "20", "cursor": cursor}).after
+    assert place
+    assert (place.starts_at, str(place.booking_id)) == (ROW["starts_at"], ROW["booking_id"])
+    for changed in ({"filter": "cancelled"}, {"q": "bob"}, {"from": "2030-11-01"}):
+        with pytest.raises(Refused) as refusal:
+            Search.read({**asked, **changed, "cursor": cursor})
+        assert refusal.value.errors == {"cursor": ["Not a cursor of this list with these filters."]}
+
+
+def test_a_day_as_bound_includes_itself():
+    search = Search.read({"from": "2030-11-05", "to": "2030-11-05"})
+    assert (search.from_, search.to) == (datetime(2030, 11, 5, tzinfo=UTC), datetime(2030, 11, 6, tzinfo=UTC))
+    assert Search.read({"to": "9999-12-31"}).to == datetime.max.replace(tzinfo=UTC)
