@@ -64,8 +64,8 @@ def test_it_ends_with_the_addresses_and_a_login_that_works(own: LocalStack):
 def test_another_terminal_can_ask_the_services(own: LocalStack):
     file = own.data_dir / "env"
     assert file.stat().st_mode & 0o777 == 0o600
-    verify = f". '{file}' && '{Path(sys.executable).with_name('booking-query')}' verify"
-    asked = subprocess.run(["sh", "-c", verify], capture_output=True, text=True, check=False, timeout=60)
+    migrate = f". '{file}' && '{Path(sys.executable).with_name('booking-query')}' migrate"
+    asked = subprocess.run(["sh", "-c", migrate], capture_output=True, text=True, check=False, timeout=60)
     assert asked.returncode == 0, asked.stderr
 
 

@@ -15,6 +15,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 from rebook_infra import broker
 from rebook_infra.ports import free_port
 from rebook_infra.supervisor import Process
@@ -51,7 +53,7 @@ class ProcessKafka:
     def __init__(self, kind: str, port: int, process: Process, log: Path) -> None:
         self.kind = kind
         self.bootstrap_servers = f"127.0.0.1:{port}"
-        self._server = Server(process, log, lambda: _accepts(port))
+        self._server = Server(process, log, lambda: _accepts(port) and _answers(port))
         self.begin, self.wait_ready, self.start = (
             self._server.begin,
             self._server.wait_ready,
@@ -178,6 +180,15 @@ def _fetch_jars() -> None:
 def _accepts(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(port: int) -> bool:
+    """Whether the broker serves; its port takes connections long before that."""
+    try:
+        KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", bootstrap_timeout_ms=500).close()
+    except KafkaError:
+        return False
+    return True
 
 
 def _docker_answers() -> bool:
