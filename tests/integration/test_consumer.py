@@ -306,6 +306,23 @@ def test_a_consumer_that_was_paused_while_another_went_on_commits_nothing(bench)
     assert bench.applied() == [("a", 1), ("a", 2), ("a", 3)]
 
 
+def test_consumers_share_the_work_and_nothing_counts_twice(bench):
+    bench.create(BOOKINGS)
+
+    def count(event: Event, cursor: Cursor) -> None:
+        cursor.execute("INSERT INTO applied VALUES (%s, %s)", (event.subject, event.sequence))
+
+    with bench.reading(count):
+        bench.send(*(event(f"s{number}", 1) for number in range(100)))
+        with bench.reading(count):
+            bench.send(*(event(f"s{number}", 2) for number in range(100)))
+            until(lambda: bench.facts()["instances"] == 2, 10)
+            bench.send(*(event(f"s{number}", 3) for number in range(100)))
+        bench.send(*(event(f"s{number}", 4) for number in range(100)))
+        until(lambda: len(bench.applied()) >= 400, 20)
+    assert sorted(bench.applied()) == sorted((f"s{n}", v) for n in range(100) for v in range(1, 5))
+
+
 def test_it_goes_on_when_its_connection_was_cut(bench):
     bench.create(BOOKINGS)
     with bench.reading():
