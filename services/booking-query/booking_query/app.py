@@ -36,7 +36,7 @@ def create_app(settings: QuerySettings | None = None) -> Flask:
     settings = settings or load(QuerySettings)
     use_bundled_zones()
     logs.configure("booking-query")
-    app = web.new_app("booking_query", settings.public_url, settings.trusted_proxies)
+    app = web.new_app("booking_query", settings.public_url, settings.trusted_proxies, static_folder=None)
     _put_together(app, settings)
     for error in (psycopg2.OperationalError, psycopg2.InterfaceError):
         app.register_error_handler(error, _answer_lost_database)

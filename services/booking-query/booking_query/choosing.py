@@ -38,6 +38,11 @@ def detected_zone() -> str:
     return unquote(request.cookies.get(ZONE_COOKIE, ""))
 
 
+def typed_zone(draft: Draft | None) -> str:
+    """The zone that a refused form was filled in with."""
+    return draft.typed.get("timezone", "") if draft else ""
+
+
 @dataclass(frozen=True)
 class Choice:
     """The slot that was chosen, and the calendar around it; `notice` tells why a wanted one is not there."""
@@ -72,7 +77,7 @@ def choose(
         now=moment,
         last_start=offering.last_start(moment),
         withdrawn=withdrawn,
-        zone_parameter=request.args.get("timezone", "") and where.key,
+        zone_parameter=where.key if request.args.get("timezone") or typed_zone(draft) else "",
     )
     if wanted.starts_at is None or wanted.starts_at == standing:
         return Choice(None, picker, choice_refused(draft))

@@ -88,8 +88,9 @@ def fresh_key() -> str:
 def _by_field(errors: Mapping[str, list[str]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path, messages in errors.items():
-        said = (_SAID.get(message, message) for message in messages)
-        found.setdefault(_field(path), []).extend(dict.fromkeys(said))
+        shown = found.setdefault(_field(path), [])
+        said = [_SAID.get(message, message) for message in messages]
+        shown += [message for message in dict.fromkeys(said) if message not in shown]
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, request
 
 from booking_query import reading
-from booking_query.choosing import choose, detected_zone, form_after, zone_for
+from booking_query.choosing import choose, detected_zone, form_after, typed_zone, zone_for
 from booking_query.drawing import draw
 from booking_query.forms import Form
 from booking_query.moving import CUSTOMER, REASON_LABELS, draw_move
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("customer", __name__)
 
-_DETAILS = {"name": "Your name", "email": "E-mail", "notes": "Anything we should know?"}
+_DETAILS = {"name": "Name", "email": "E-mail", "notes": "Anything we should know?"}
 
 
 @blueprint.get("/")
@@ -33,7 +33,7 @@ def start() -> str:
 def book(slug: str) -> str:
     definition = reading.meeting_type(slug)
     draft = reading.draft()
-    where = zone_for(detected_zone(), definition["timezone"])
+    where = zone_for(typed_zone(draft), detected_zone(), definition["timezone"])
     choice = choose(reading.offering(definition), where, draft)
     page = "details.html" if choice.slot else "book.html"
     form = form_after(draft, _DETAILS)

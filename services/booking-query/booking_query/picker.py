@@ -137,6 +137,7 @@ def pick(
     shown = _Offered(offer, where, withdrawn)
     limit = Month.of(last_start.astimezone(where).date()) if last_start else None
     month = max(wanted.month or _first_free_month(shown, Month.of(today), limit), Month.of(today))
+    month = min(month, max(limit, Month.of(today))) if limit else month
     slots = shown.month(month)
     day = choose_day(month, slots, wanted.day)
     following = month.next()

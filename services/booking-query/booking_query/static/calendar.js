@@ -1,7 +1,7 @@
 // Makes the calendar quicker: other months, days and zones come without a new page, and the arrow keys move
 // through the days (WAI-ARIA's date grid). Everything here also works as plain links and forms.
 
-import { detected, differs, remember, submitOnChange } from "./zone.js";
+import { detected, differs, remember, selectZone, submitOnChange } from "./zone.js";
 
 const picker = document.querySelector("[data-picker]");
 const status = document.querySelector("[data-status]");
@@ -130,6 +130,7 @@ if (picker.hasAttribute("data-own-zone")) {
   if (differs()) {
     const url = new URL(location.href);
     url.searchParams.set("timezone", detected);
+    selectZone(detected);
     show(url);
   }
 }

@@ -13,6 +13,12 @@ export function differs() {
   return Boolean(detected && select && !chosen && select.value !== detected);
 }
 
+/** Choose a zone in the form; an old spelling that browsers still use is added to the list. */
+export function selectZone(name) {
+  if (![...select.options].some((option) => option.value === name)) select.prepend(new Option(name));
+  select.value = name;
+}
+
 export function submitOnChange(submit) {
   const form = select?.form;
   if (!form) return;
