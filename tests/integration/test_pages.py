@@ -1,0 +1,267 @@
+"""Every page over HTTP, on a real PostgreSQL: what it says, what it keeps safe, and that looking changes nothing."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+import pytest
+from flask import Response
+from rebook.drafts import Draft, Drafts
+from rebook.problems import PROBLEMS
+from rebook.sessions import Session, Sessions
+from servers.query_side import KEYS, MEMBER, booking_id
+
+PAGE_MAX_BYTES = 60_000
+CUSTOMERS = ("", "/reschedule", "/cancel")
+TEAMS = ("/scheduling/bookings", "/scheduling/meeting-types", "/scheduling/account")
+
+
+@pytest.fixture
+def customer(site):
+    return site.anybody
+
+
+@pytest.fixture
+def manage(site):
+    """The address of the manage page of a booking for Tuesday, 10:00 in Berlin."""
+    site.confirm("ada", "2030-11-05T09:00:00Z", notes="<script>alert(1)</script>")
+    return f"/manage/{site.links.token(UUID(booking_id('ada')))}"
+
+
+@pytest.fixture
+def member(site):
+    """A browser of the team's, logged in."""
+    client = site.app.test_client()
+    with site.app.test_request_context():
+        answer = Response()
+        Sessions(KEYS, 12, secure=False).write(answer, Session.begin(MEMBER, "ada@example.org", 1))
+    return take_cookies(client, answer)
+
+
+def take_cookies(client, answer):
+    for header in answer.headers.getlist("Set-Cookie"):
+        name, _, value = header.split(";")[0].partition("=")
+        client.set_cookie(name, value)
+    return client
+
+
+def refused(site, client, page, draft):
+    """The client as it is after a form of `page` was refused."""
+    with site.app.test_request_context():
+        answer = Response()
+        Drafts(KEYS, secure=False).write(answer, page, draft)
+    return take_cookies(client, answer)
+
+
+def shown(client, path, status=200):
+    answer = client.get(path, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.mimetype) == (status, "text/html"), answer.text
+    return answer.text
+
+
+def every_page(manage):
+    booking = f"/scheduling/bookings/{booking_id('ada')}"
+    return [
+        *("/", "/book/intro-call", "/book/intro-call?starts_at=2030-11-06T08:00:00Z", "/problems/slot-taken"),
+        *(manage + below for below in CUSTOMERS),
+        *(booking + below for below in CUSTOMERS),
+        *(*TEAMS, "/scheduling/meeting-types?add=1", "/scheduling/meeting-types/intro-call"),
+    ]
+
+
+def test_every_page_is_small_strict_and_escaped(member, manage):
+    for path in every_page(manage):
+        answer = member.get(path)
+        assert answer.status_code == 200, path
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert not re.search(
+            r"<script(?! type=\"module\" src=\"/static/)|<style| style=| on\w+=", answer.text
+        ), path
+        assert len(answer.data) + assets_bytes(member, answer.text) < PAGE_MAX_BYTES, path
+
+
+def assets_bytes(client, page):
+    return sum(
+        len(client.get(path, buffered=True).data) for path in set(re.findall(r"\"(/static/[^\"]+)\"", page))
+    )
+
+
+def test_a_manage_page_leaks_its_address_to_nobody(customer, manage):
+    for below in CUSTOMERS:
+        headers = customer.get(manage + below).headers
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Cache-Control"] == "no-store"
+        assert "noindex" in headers["X-Robots-Tag"]
+
+
+def test_looking_at_every_page_changes_no_booking(site, member, manage):
+    before = site.get(f"/bookings/{booking_id('ada')}")
+    for path in every_page(manage):
+        member.get(path)
+        member.head(path)
+    assert site.get(f"/bookings/{booking_id('ada')}") == before
+
+
+def test_a_static_file_is_kept_for_ever_under_its_hash_and_never_under_another(customer):
+    (path,) = re.findall(r"\"(/static/[^\"]+style\.css)\"", shown(customer, "/"))
+    assert "immutable" in customer.get(path, buffered=True).headers["Cache-Control"]
+    stale = customer.get("/static/0123456789abcdef/style.css", buffered=True)
+    assert "immutable" not in stale.headers["Cache-Control"]
+    assert customer.get("/static/0123456789abcdef/..%2Fpages.py").status_code == 404
+
+
+def test_times_are_shown_in_the_zone_asked_for_else_the_browsers_else_the_types(customer):
+    assert ">09:00</a>" in shown(customer, "/book/intro-call")
+    customer.set_cookie("rebook_timezone", "Asia%2FTokyo")
+    assert ">17:00</a>" in shown(customer, "/book/intro-call")
+    asked = shown(customer, "/book/intro-call?timezone=Asia/Kolkata")
+    assert ">13:30</a>" in asked
+    assert "?timezone=Asia%2FKolkata&amp;starts_at=2030-11-05T08%3A00%3A00Z" in asked
+    assert ">17:00</a>" in shown(customer, "/book/intro-call?timezone=Mars/Olympus")
+
+
+def test_a_form_is_drawn_with_a_new_key_each_time(customer):
+    path = "/book/intro-call?starts_at=2030-11-06T08:00:00Z"
+    keys = {
+        re.search(r"name=\"idempotency_key\" value=\"(.+?)\"", shown(customer, path))[1] for _ in range(3)
+    }
+    assert len(keys) == 3
+
+
+def test_a_refused_booking_comes_back_filled_in_with_each_error_beside_its_field(site, customer):
+    typed = {
+        "email": "a@b",
+        "notes": "<i>kept</i>",
+        "starts_at": "2030-11-06T08:00:00Z",
+        "timezone": "Asia/Tokyo",
+    }
+    errors = {"customer.email": ["Not an address."]}
+    page = "/book/intro-call"
+    text = shown(refused(site, customer, page, Draft("malformed-command", "", errors, typed)), page)
+    assert "<title>Error: " in text
+    assert '<a href="#email">E-mail</a>: Not an address.' in text
+    assert 'aria-describedby="email-hint email-error" aria-invalid="true"' in text
+    assert "&lt;i&gt;kept&lt;/i&gt;" in text
+    assert "(Asia/Tokyo, UTC+9)" in text
+
+
+def test_a_taken_slot_brings_the_calendar_back_without_it_and_keeps_what_was_typed(site, customer):
+    typed = {"name": "Ada", "notes": "kept", "starts_at": "2030-11-06T08:00:00Z", "timezone": "Europe/Berlin"}
+    page = "/book/intro-call"
+    refused(site, customer, page, Draft("slot-taken", "", {}, typed))
+    text = shown(customer, page)
+    assert "somebody else just took that time" in text
+    assert "Wednesday, 6 November" in text
+    assert "2030-11-06T08%3A00%3A00Z" not in text
+    next_choice = shown(customer, page + "?starts_at=2030-11-06T08:30:00Z")
+    assert "kept</textarea>" in next_choice
+    assert "somebody else" not in next_choice
+    assert "2030-11-06T08%3A00%3A00Z" not in shown(customer, page + "?starts_at=2030-11-06T08:00:00Z")
+
+
+def test_a_start_that_is_not_on_offer_shows_the_calendar_of_its_day(customer):
+    text = shown(customer, "/book/intro-call?starts_at=2030-11-06T08:07:00Z")
+    assert "That time is not free any more" in text
+    assert "Wednesday, 6 November" in text
+
+
+def test_moving_sets_the_old_time_beside_the_new_one(customer, manage):
+    text = shown(customer, f"{manage}/reschedule?starts_at=2030-11-06T09:00:00Z&timezone=Europe/Berlin")
+    days = re.findall(r"class=\"day\">([^<]+)</span> <span class=\"hours\">([^<]+)<", text)
+    assert days == [
+        ("Tuesday, 5 November 2030,", "10:00-10:30"),
+        ("Wednesday, 6 November 2030,", "10:00-10:30"),
+    ]
+
+
+def test_its_own_time_is_marked_and_is_no_choice(customer, manage):
+    text = shown(customer, f"{manage}/reschedule?date=2030-11-05&timezone=Europe/Berlin")
+    assert re.search(r"<span class=\"time standing\">10:00", text)
+    assert "Choose another time" in shown(customer, f"{manage}/reschedule?starts_at=2030-11-05T09:00:00Z")
+
+
+def test_a_cancelled_booking_says_so_on_each_of_its_pages_and_offers_no_change(site, customer, manage):
+    site.cancel("ada", reason="Ill <b>")
+    for below in CUSTOMERS:
+        text = shown(customer, manage + below)
+        assert "A cancelled booking stays cancelled" in text
+        assert "Ill &lt;b&gt;" in text
+        assert "<form" not in text
+        assert 'href="/book/intro-call"' in text
+
+
+def test_after_the_cutoff_the_page_says_until_when_it_was_possible(site, customer):
+    site.confirm("late", "2030-11-04T12:30:00Z")
+    text = shown(customer, f"/manage/{site.links.token(UUID(booking_id('late')))}/reschedule")
+    assert "It is too late to reschedule (possible until 4 Nov 2030, 06:30) online." in text
+    assert "/cancel" in text
+
+
+def test_what_is_not_projected_yet_is_said_to_be_recorded_and_looked_for_again(customer, manage):
+    answer = customer.get(f"{manage}?min_version=2&done=moved")
+    assert (answer.status_code, answer.headers["Refresh"], answer.headers["Retry-After"]) == (503, "1", "1")
+    assert "Your change is recorded" in answer.text
+    assert "Your meeting has moved" in shown(customer, f"{manage}?min_version=1&done=moved")
+
+
+def test_a_wrong_link_helps_and_says_nothing_of_why(customer, manage):
+    texts = {shown(customer, path, 404) for path in ("/manage/nonsense", manage[:-1])}
+    assert len(texts) == 1
+    assert "Copy the whole link" in texts.pop()
+
+
+def test_people_get_pages_and_programs_get_problems(customer):
+    assert "There is no such page" in shown(customer, "/nowhere", 404)
+    assert customer.get("/nowhere").mimetype == "application/problem+json"
+    assert customer.get("/v1/nowhere", headers={"Accept": "text/html"}).mimetype == "application/problem+json"
+    assert "cannot be booked any more" in shown(customer, "/book/nothing", 404)
+
+
+def test_every_problem_has_its_page(customer):
+    for code, problem in PROBLEMS.items():
+        assert f"<h1>{problem.title}</h1>" in shown(customer, f"/problems/{code}").replace("&#39;", "'")
+    shown(customer, "/problems/unheard-of", 404)
+
+
+def test_without_a_session_every_page_of_the_team_leads_to_the_login_and_back(customer):
+    for path in (*TEAMS, f"/scheduling/bookings/{booking_id('ada')}/cancel"):
+        answer = customer.get(f"{path}?filter=past")
+        assert (answer.status_code, answer.headers["Location"]) == (
+            303,
+            f"/login?next={path}%3Ffilter%3Dpast",
+        )
+    assert 'name="next" value="/scheduling/account"' in shown(customer, "/login?next=/scheduling/account")
+    assert 'name="next" value="/scheduling/bookings"' in shown(customer, "/login?next=//evil.example")
+
+
+def test_forms_of_the_team_carry_the_sessions_csrf_token(member, manage):
+    (token,) = set(re.findall(r"name=\"csrf_token\" value=\"(.+?)\"", shown(member, "/scheduling/account")))
+    assert token == member.get_cookie("rebook_csrf").value
+    path = f"/scheduling/bookings/{booking_id('ada')}"
+    forms = re.findall(r"<form method=\"post\".+?</form>", shown(member, path), re.DOTALL)
+    assert len(forms) == 1
+    assert all(token in form and "idempotency_key" in form for form in forms)
+
+
+def test_the_list_keeps_its_state_in_the_address(site, member):
+    for number in range(55):
+        site.confirm(f"c{number:02}", f"2030-11-{number // 8 + 10}T{number % 8 + 8:02}:00:00Z")
+    text = shown(member, "/scheduling/bookings?meeting_type=intro-call&timezone=Asia/Tokyo&from=2030-11-01")
+    following = re.search(r"href=\"([^\"]+)\" rel=\"next\"", text)[1].replace("&amp;", "&")
+    rest = shown(member, following)
+    assert text.count('class="row-who"') + rest.count('class="row-who"') == 55
+    assert "timezone=Asia%2FTokyo" in following
+    assert 'value="2030-11-01"' in rest
+    assert "No upcoming booking matches" in shown(member, "/scheduling/bookings?q=nobody")
+
+
+def test_a_new_api_token_is_shown_once(site, member):
+    page = "/scheduling/account"
+    refused(site, member, page, Draft("token-issued", "", {}, {"name": "CRM", "token": "secret-token"}))
+    answer = member.get(page)
+    assert "secret-token" in answer.text
+    assert any(header.startswith("rebook_draft_") for header in answer.headers.getlist("Set-Cookie"))
