@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
-from booking_query import projection_team  # noqa: F401 - registers its projections
+from booking_query import projection_bookings, projection_team  # noqa: F401 - they register their projections
 from booking_query.database import Database
 from booking_query.projection import project
 from rebook import events

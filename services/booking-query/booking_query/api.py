@@ -11,7 +11,7 @@ from rebook.moments import zone
 from rebook.openapi import TEAM_ONLY, may_refuse
 from webargs.flaskparser import FlaskParser
 
-from booking_query import answers, parameters
+from booking_query import answers, parameters, schemas
 from booking_query.bookings_list import Search
 from booking_query.credentials import opened_by, team
 from booking_query.parameters import QuerySchema, VersionedSchema, refused
@@ -89,7 +89,7 @@ def keep_out_of_caches(response: Response) -> Response:
 @team_only
 @may_refuse(blueprint, "malformed-query")
 @blueprint.asks(parameters.BookingsSchema)
-@blueprint.answers(answers.BookingsSchema)
+@blueprint.answers(schemas.BookingsSchema)
 def bookings(asked: dict[str, Any]) -> Response:
     """A page of the list of bookings."""
     return answers.bookings(queries().bookings(Search.of(asked)))
@@ -99,7 +99,7 @@ def bookings(asked: dict[str, Any]) -> Response:
 @team_only
 @may_refuse(blueprint, "malformed-query")
 @blueprint.asks(QuerySchema)
-@blueprint.answers(answers.CountsSchema)
+@blueprint.answers(schemas.CountsSchema)
 def counts(_: dict[str, Any]) -> Response:
     """How many bookings there are under each filter."""
     return answers.counts(queries().counts())
@@ -109,7 +109,7 @@ def counts(_: dict[str, Any]) -> Response:
 @team_only
 @may_refuse(blueprint, "malformed-query", "unknown-booking", "not-yet")
 @blueprint.asks(VersionedSchema)
-@blueprint.answers(answers.BookingDetailsSchema)
+@blueprint.answers(schemas.BookingDetailsSchema)
 def booking(asked: dict[str, Any], booking_id: str) -> Response:
     """One booking with its history."""
     found = queries().booking(booking_id, asked.get("min_version"))
@@ -120,7 +120,7 @@ def booking(asked: dict[str, Any], booking_id: str) -> Response:
 @team_only
 @may_refuse(blueprint, "malformed-query", "unknown-booking", "not-yet")
 @blueprint.asks(parameters.SlotsSchema)
-@blueprint.answers(answers.SlotsSchema)
+@blueprint.answers(schemas.SlotsSchema)
 def slots_for_team(asked: dict[str, Any], booking_id: str) -> Response:
     """Where the team can move a booking to."""
     found = queries().booking(booking_id, asked.get("min_version"))
@@ -131,7 +131,7 @@ def slots_for_team(asked: dict[str, Any], booking_id: str) -> Response:
 @blueprint.get("/meeting-types")
 @may_refuse(blueprint, "malformed-query")
 @blueprint.asks(QuerySchema)
-@blueprint.answers(answers.MeetingTypesSchema)
+@blueprint.answers(schemas.MeetingTypesSchema)
 def meeting_types(_: dict[str, Any]) -> Response:
     """What can be booked."""
     return answers.meeting_types(queries().meeting_types(), for_team=_is_team())
@@ -140,7 +140,7 @@ def meeting_types(_: dict[str, Any]) -> Response:
 @blueprint.get("/meeting-types/<slug>")
 @may_refuse(blueprint, "malformed-query", "unknown-meeting-type", "not-yet")
 @blueprint.asks(VersionedSchema)
-@blueprint.answers(answers.MeetingTypeSchema)
+@blueprint.answers(schemas.MeetingTypeSchema)
 def meeting_type(asked: dict[str, Any], slug: str) -> Response:
     """One meeting type."""
     found = queries().meeting_type(slug, asked.get("min_version"))
@@ -150,7 +150,7 @@ def meeting_type(asked: dict[str, Any], slug: str) -> Response:
 @blueprint.get("/meeting-types/<slug>/slots")
 @may_refuse(blueprint, "malformed-query", "unknown-meeting-type", "not-yet")
 @blueprint.asks(parameters.SlotsSchema)
-@blueprint.answers(answers.SlotsSchema)
+@blueprint.answers(schemas.SlotsSchema)
 def slots(asked: dict[str, Any], slug: str) -> Response:
     """When a meeting type can be booked."""
     found = queries().meeting_type(slug, asked.get("min_version"))
@@ -162,7 +162,7 @@ def slots(asked: dict[str, Any], slug: str) -> Response:
 @team_only
 @may_refuse(blueprint, "malformed-query")
 @blueprint.asks(QuerySchema)
-@blueprint.answers(answers.ApiTokensSchema)
+@blueprint.answers(schemas.ApiTokensSchema)
 def api_tokens(_: dict[str, Any]) -> Response:
     """The API tokens that are in use."""
     return answers.api_tokens(queries().api_tokens())
@@ -172,7 +172,7 @@ def api_tokens(_: dict[str, Any]) -> Response:
 @by_link
 @may_refuse(blueprint, "malformed-query")
 @blueprint.asks(VersionedSchema)
-@blueprint.answers(answers.ManagedBookingSchema)
+@blueprint.answers(schemas.ManagedBookingSchema)
 def managed(asked: dict[str, Any]) -> Response:
     """One's own booking."""
     return answers.managed(queries().managed(g.booking_id, asked.get("min_version")))
@@ -182,7 +182,7 @@ def managed(asked: dict[str, Any]) -> Response:
 @by_link
 @may_refuse(blueprint, "malformed-query")
 @blueprint.asks(parameters.SlotsSchema)
-@blueprint.answers(answers.SlotsSchema)
+@blueprint.answers(schemas.SlotsSchema)
 def slots_for_customer(asked: dict[str, Any]) -> Response:
     """Where one's own booking can move to."""
     found = queries().managed(g.booking_id, asked.get("min_version"))

@@ -11,7 +11,7 @@ from rebook.consumer import Consumer, Work
 from rebook.kafka import BOOKINGS, DELIVERIES, MEETING_TYPES, TEAM
 from rebook.serving import answer_health
 
-from booking_query import projection_team  # noqa: F401 - registers its projections
+from booking_query import projection_bookings, projection_team  # noqa: F401 - they register their projections
 from booking_query.projection import project
 
 if TYPE_CHECKING:
