@@ -32,6 +32,10 @@ format: $(INSTALLED_DEV) ## Lay the code out as `make check` wants it
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+.PHONY: docs
+docs: $(INSTALLED) ## Write docs/asyncapi.yaml and docs/settings.md from the code
+	@$(VENV)/bin/python -m rebook_infra.reference docs
+
 .PHONY: clean
 clean: ## Remove what was made here; bookings in .local stay
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis

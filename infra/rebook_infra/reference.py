@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
 from booking_command import settings as command_settings
 from booking_query import settings as query_settings
 from notifier import settings as notifier_settings
@@ -92,9 +93,15 @@ def settings() -> str:
 
 
 def _rows(module: Any) -> list[str]:
+    """A line for each variable that the module's settings classes read, in alphabetical order."""
     classes = [cls for _, cls in inspect.getmembers(module, dataclasses.is_dataclass)]
-    fields = [field for cls in classes for field in dataclasses.fields(cls) if "name" in field.metadata]
-    return [_row(field.metadata) for field in fields]
+    declared = {
+        field.metadata["name"]: field.metadata
+        for cls in classes
+        for field in dataclasses.fields(cls)
+        if "name" in field.metadata
+    }
+    return [_row(declared[name]) for name in sorted(declared)]
 
 
 def _row(declared: Any) -> str:
@@ -138,8 +145,10 @@ def _message(name: str) -> dict[str, Any]:
 
 
 def _json_schema(schema: type[Schema]) -> dict[str, Any]:
-    converter = OpenAPIConverter("3.1.0", schema_name_resolver=lambda _: None, spec=None)
-    described: dict[str, Any] = converter.schema2jsonschema(schema())
+    """JSON Schema, with nested schemas written out where they stand."""
+    plugin = MarshmallowPlugin(schema_name_resolver=lambda _: None)
+    APISpec("events", "1", "3.1.0", plugins=[plugin])
+    described: dict[str, Any] = plugin.converter.schema2jsonschema(schema())  # type: ignore[union-attr, no-untyped-call]
     return described | {"additionalProperties": True}
 
 

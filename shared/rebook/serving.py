@@ -71,7 +71,7 @@ def serve(app: str, settings: ListenSettings, port: int) -> NoReturn:
         "log-level": "error",
         "config": "python:rebook.gunicorn_hooks",
     }
-    flags = [f"--{name}={value}" for name, value in options.items()]
+    flags = ["--no-control-socket", *(f"--{name}={value}" for name, value in options.items())]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *flags, app])  # noqa: S606
 
 
