@@ -84,7 +84,8 @@ class Schedule:
     def lies_in_hours(self, starts_at: datetime) -> bool:
         """Whether a start lies on a step from an opening and its slot ends before that opening closes."""
         local_day = starts_at.astimezone(self.zone).date()
-        return any(starts_at in self._starts(day) for day in _days(local_day - _DAY, local_day + _DAY))
+        days = _days(local_day - _DAY, local_day + _DAY)
+        return any(self._fits(starts_at, opening) for day in days for opening in self._openings(day))
 
     def is_bookable_at(self, starts_at: datetime, now: datetime) -> bool:
         """Whether notice and horizon allow it; the team is bound by neither, only by the present."""
@@ -131,6 +132,10 @@ class Schedule:
                 edge(day, span.opens, self.zone, closing=False),
                 edge(day, span.closes, self.zone, closing=True),
             )
+
+    def _fits(self, starts_at: datetime, opening: Slot) -> bool:
+        into = starts_at - opening.starts_at
+        return into >= timedelta() and not into % self.step and starts_at + self.duration <= opening.ends_at
 
     def _steps(self, opening: Slot) -> list[datetime]:
         room = opening.ends_at - opening.starts_at - self.duration

@@ -169,7 +169,7 @@ def team_token(fresh: FreshDatabase) -> str:
         terms = Terms(
             "Bench", 1, "here", Host("Host", "host@example.org"), "UTC", _EVERY_DAY, horizon_days=3650
         )
-        store.save(MeetingType.define(http_load.SLUG, terms, actor="bench@example.org"))
+        store.append(MeetingType.define(http_load.SLUG, terms, actor="bench@example.org"))
     _, token = accounts.issue_token(accounts.by_email("bench@example.org"), "bench")
     store.close()
     return token

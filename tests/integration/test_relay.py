@@ -70,7 +70,7 @@ def team_changes(settings: RelaySettings, email: str) -> None:
     member = TeamMember.add(email)
     member.change_password()
     member.remove()
-    store.save(member)
+    store.append(member)
     store.close()
 
 

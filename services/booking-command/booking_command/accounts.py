@@ -79,7 +79,7 @@ class Accounts:
         assert member is not None
         member.end_session(session.session_id)
         ended = "INSERT INTO ended_sessions (session_id) VALUES (%s) ON CONFLICT DO NOTHING"
-        self._store.save(member, beside=[Statement(ended, (session.session_id,))])
+        self._store.append(member, beside=[Statement(ended, (session.session_id,))])
 
     def by_session(self, session: Session) -> Member:
         """Who a session's cookie stands for.
@@ -130,7 +130,7 @@ class Accounts:
             member.add_again()
         else:
             raise Refused(f"{email} is a member of the team already.")
-        self._store.save(member, beside=[self._credentials(member, password)])
+        self._store.append(member, beside=[self._credentials(member, password)])
 
     def remove(self, email: str) -> None:
         """End somebody's membership, sessions and API tokens.
@@ -141,7 +141,7 @@ class Accounts:
         member = self._present(email)
         member.remove()
         gone = Statement("DELETE FROM credentials WHERE member_id = %s", (member.id,))
-        self._store.save(member, beside=[gone])
+        self._store.append(member, beside=[gone])
 
     def set_password(self, email: str, password: str) -> Session:
         """Give a member another password; their sessions end, and a new one begins.
@@ -151,7 +151,7 @@ class Accounts:
         """
         member = self._present(email)
         member.change_password()
-        self._store.save(member, beside=[self._credentials(member, password)])
+        self._store.append(member, beside=[self._credentials(member, password)])
         return Session.begin(str(member.id), member.email, member.generation)
 
     def change_password(self, member: Member, current: str, new: str) -> Session:
@@ -172,7 +172,7 @@ class Accounts:
             uuid4(), name, _sha256(token), member_id=member.member_id, created_by=member.email
         )
         kept = "INSERT INTO api_tokens (token_id, sha256, member_id) VALUES (%s, %s, %s)"
-        self._store.save(issued, beside=[Statement(kept, (issued.id, _sha256(token), member.member_id))])
+        self._store.append(issued, beside=[Statement(kept, (issued.id, _sha256(token), member.member_id))])
         return issued.id, token
 
     def revoke_token(self, member: Member, token_id: UUID) -> None:
@@ -186,7 +186,7 @@ class Accounts:
             raise UnknownApiToken
         token.revoke(actor=member.email)
         gone = Statement("DELETE FROM api_tokens WHERE token_id = %s", (token_id,))
-        self._store.save(token, beside=[gone])
+        self._store.append(token, beside=[gone])
 
     def _present(self, email: str) -> TeamMember:
         member = self._member(email)

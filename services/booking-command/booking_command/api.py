@@ -53,7 +53,7 @@ blueprint = CommandBlueprint("bookings", __name__, url_prefix="/v1")
     "too-many-requests",
 )
 @limited_bookings
-@blueprint.arguments(ConfirmSchema)
+@blueprint.arguments(ConfirmSchema())
 @blueprint.response(201, ConfirmedSchema)
 def confirm(body: dict[str, Any]) -> Response:
     """Book a slot."""
@@ -67,7 +67,7 @@ def confirm(body: dict[str, Any]) -> Response:
 @blueprint.doc(security=TEAM_ONLY, parameters=[IDEMPOTENCY_KEY, IF_MATCH])
 @may_refuse(blueprint, *BOOKING_REFUSALS, *TEAM_REFUSALS, "unknown-booking", *CHANGE_REFUSALS, *MOVE_REFUSALS)
 @team_only
-@blueprint.arguments(RescheduleSchema)
+@blueprint.arguments(RescheduleSchema())
 @blueprint.response(200, ReceiptSchema)
 def reschedule(body: dict[str, Any], booking_id: str) -> Response:
     """Move a meeting."""
@@ -79,7 +79,7 @@ def reschedule(body: dict[str, Any], booking_id: str) -> Response:
 @blueprint.doc(security=TEAM_ONLY, parameters=[IDEMPOTENCY_KEY, IF_MATCH])
 @may_refuse(blueprint, *BOOKING_REFUSALS, *TEAM_REFUSALS, "unknown-booking", "meeting-started")
 @team_only
-@blueprint.arguments(CancelSchema)
+@blueprint.arguments(CancelSchema())
 @blueprint.response(200, ReceiptSchema)
 def cancel(body: dict[str, Any], booking_id: str) -> Response:
     """Cancel a meeting."""
@@ -91,7 +91,7 @@ def cancel(body: dict[str, Any], booking_id: str) -> Response:
 @blueprint.doc(security=TEAM_ONLY, parameters=[IDEMPOTENCY_KEY, IF_MATCH])
 @may_refuse(blueprint, *BOOKING_REFUSALS, *TEAM_REFUSALS, "unknown-booking", *CHANGE_REFUSALS)
 @team_only
-@blueprint.arguments(EmptySchema)
+@blueprint.arguments(EmptySchema())
 @blueprint.response(202, ReceiptSchema)
 def resend_confirmation(_: dict[str, Any], booking_id: str) -> Response:
     """Mail the confirmation to the customer again."""
@@ -102,7 +102,7 @@ def resend_confirmation(_: dict[str, Any], booking_id: str) -> Response:
 @blueprint.post("/manage/<token>/reschedule")
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY, IF_MATCH])
 @may_refuse(blueprint, *BOOKING_REFUSALS, *LINK_REFUSALS, *CHANGE_REFUSALS, *MOVE_REFUSALS)
-@blueprint.arguments(RescheduleSchema)
+@blueprint.arguments(RescheduleSchema())
 @blueprint.response(200, ReceiptSchema)
 def reschedule_by_link(body: dict[str, Any], token: str) -> Response:
     """Move one's own meeting."""
@@ -113,7 +113,7 @@ def reschedule_by_link(body: dict[str, Any], token: str) -> Response:
 @blueprint.post("/manage/<token>/cancel")
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY, IF_MATCH])
 @may_refuse(blueprint, *BOOKING_REFUSALS, *LINK_REFUSALS, "meeting-started")
-@blueprint.arguments(CancelSchema)
+@blueprint.arguments(CancelSchema())
 @blueprint.response(200, ReceiptSchema)
 def cancel_by_link(body: dict[str, Any], token: str) -> Response:
     """Cancel one's own meeting."""

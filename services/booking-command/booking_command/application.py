@@ -177,11 +177,7 @@ class Bookings:
         return Receipt(**known)
 
     def _save(self, booking: Booking, key: IdempotencyKey | None) -> Receipt:
-        beside = [*_remember(key, booking), *_hold(booking)]
-        recorded = self._store.save(booking, beside=beside)
-        if beside and not recorded:  # nothing changed, but the answer is remembered
-            self._store.appender.insert_events([], beside=beside)
-        position = recorded[-1].notification.id if recorded else self._store.position(booking)
+        position = self._store.append(booking, beside=[*_remember(key, booking), *_hold(booking)])
         return Receipt(
             booking.id,
             booking.version,

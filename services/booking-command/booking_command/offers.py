@@ -69,12 +69,11 @@ class Offers:
         for _ in range(ATTEMPTS):
             offered, added = decide()
             try:
-                recorded = self._store.save(offered)
+                position = self._store.append(offered)
             except PersistenceError as error:
                 if violated(error) != "stored_events_pkey":
                     raise
                 continue
-            position = recorded[-1].notification.id if recorded else self._store.position(offered)
             return OfferReceipt(offered.slug, offered.version, position, added)
         raise Busy
 

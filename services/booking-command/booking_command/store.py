@@ -154,8 +154,16 @@ class EventStore(Application[UUID]):
     def appender(self) -> Recorder:
         return cast("Recorder", self.recorder)
 
-    def position(self, unchanged: BaseAggregate[UUID]) -> int:
-        """Where in the store the last event of an aggregate without pending events is."""
+    def append(self, aggregate: BaseAggregate[UUID], beside: Sequence[Statement] = ()) -> int:
+        """Store an aggregate's pending events; the position of its last event, also where nothing is pending.
+
+        Raises:
+            PersistenceError: see `Recorder.insert_events`; the aggregate is spoilt and has to be loaded again.
+        """
+        recorded = self.events.put(aggregate.collect_events(), beside=beside)
+        return recorded[-1].notification.id if recorded else self._position(aggregate)
+
+    def _position(self, unchanged: BaseAggregate[UUID]) -> int:
         row = self.appender.row(_POSITION, (unchanged.id, unchanged.version))
         assert row is not None
         return int(row["notification_id"])

@@ -29,7 +29,7 @@ blueprint = CommandBlueprint("team", __name__, url_prefix="/v1")
 @blueprint.doc(security=TEAM_ONLY, parameters=[IF_MATCH])
 @may_refuse(blueprint, *BODY_REFUSALS, *TEAM_REFUSALS, "stale-version", "busy")
 @team_only
-@blueprint.arguments(MeetingTypeSchema)
+@blueprint.arguments(MeetingTypeSchema())
 @blueprint.response(200, OfferSchema)
 @blueprint.alt_response(201, schema=OfferSchema)
 def define_meeting_type(terms: MeetingType, slug: str) -> Response:
@@ -60,7 +60,7 @@ def delete_meeting_type(slug: str) -> Response:
 @blueprint.post("/session")
 @may_refuse(blueprint, *BODY_REFUSALS, "unauthenticated", "too-many-requests")
 @limited_login
-@blueprint.arguments(LoginSchema)
+@blueprint.arguments(LoginSchema())
 @blueprint.response(204)
 def log_in(body: dict[str, str]) -> Response:
     """Begin a session."""
@@ -88,7 +88,7 @@ def log_out() -> Response:
 @blueprint.doc(security=TEAM_ONLY)
 @may_refuse(blueprint, *BODY_REFUSALS, *TEAM_REFUSALS)
 @team_only
-@blueprint.arguments(ApiTokenSchema)
+@blueprint.arguments(ApiTokenSchema())
 @blueprint.response(201, IssuedTokenSchema)
 def issue_api_token(body: dict[str, str]) -> Response:
     """Make an API token that acts in one's own name; it is shown this once."""
