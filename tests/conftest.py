@@ -124,9 +124,9 @@ def stack(scratch: Path, kafka: kafkas.Kafka, smtp: SmtpServer) -> Iterator[Loca
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium; for one module, because Playwright keeps an event loop running meanwhile."""
     program = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if not program:
         missing = "there is no Chromium on this machine"

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
 __all__ = ["Consumer", "Handle", "VersionGap", "Work"]
 
 log = structlog.get_logger()
@@ -42,8 +44,8 @@ _PATIENCE_MS = 3_000  # for one answer; a stop must not wait longer
 _LOST = (KafkaError, TopicsChanged, Overtaken, psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
-def _nothing() -> None:
-    """What is done after each batch where nobody asks for more."""
+def _nothing(*_: object) -> None:
+    """What is done where nobody asks for more."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,14 @@ class Work:
             types it does not know, and changes nothing when the event has been applied before. Called with the
             cursor of the batch's transaction; it must not commit or roll back.
         after_batch: called after each commit and whenever nothing came for a tenth of a second.
+        prepare: called with every new connection before `handle` sees its cursors.
     """
 
     name: str
     topics: tuple[str, ...]
     handle: Handle
     after_batch: Callable[[], None] = _nothing
+    prepare: Callable[[Connection], None] = _nothing
 
 
 class Consumer:
@@ -99,6 +103,7 @@ class Consumer:
             admin(self._kafka, request_timeout_ms=_PATIENCE_MS, **patience) as topics,
             closing(consumer(self._kafka, group, metadata_max_age_ms=1_000, **patience)) as reader,
         ):
+            self._work.prepare(connection)
             reading = Reading(self._kafka, self._work, self._progress, connection, topics, reader)
             self.is_connected = True
             reading.run(stop)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import threading
-import warnings
 from contextlib import closing, contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
-
-# kafka-python drops the sockets of failed attempts unclosed, and they are found whenever garbage is collected.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 WORKER = "reader"
 POISON = "rebook.Poison.v1"
@@ -139,14 +134,6 @@ class Bench:
         finally:
             stop.set()
             thread.join(10)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_socket_is_left_for_other_tests() -> Iterator[None]:
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture

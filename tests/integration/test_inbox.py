@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 from notifier import reminders
+from notifier.database import connect
 from notifier.inbox import Inbox
 from rebook.cloudevents import Event
 from rebook.consumer import VersionGap
@@ -41,7 +42,7 @@ def connections(database) -> Iterator[Connection]:
     fresh = database("notifier")
     with closing(psycopg2.connect(fresh.owner_url)) as owner:
         migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
-    with closing(psycopg2.connect(fresh.url)) as connection:
+    with closing(connect(fresh.url)) as connection:
         yield connection
 
 

@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 from aiosmtpd.controller import Controller
 from notifier import bookings, deliveries
+from notifier.database import connect
 from notifier.gallery import BOOKED_AT, EVERYDAY, FIRST, SECOND, SETTINGS
 from notifier.letters import (
     CANCELLED,
@@ -109,7 +110,7 @@ def urls(database):
 @pytest.fixture
 def connection(urls) -> Iterator[Connection]:
     """Of a database whose earlier deliveries are all decided."""
-    with closing(psycopg2.connect(urls.url)) as connection:
+    with closing(connect(urls.url)) as connection:
         with connection, connection.cursor() as cursor:
             cursor.execute("DELETE FROM delivery_events")
             cursor.execute("DELETE FROM deliveries")
@@ -409,7 +410,7 @@ def test_a_second_sender_leaves_alone_what_the_first_has_on_the_wire(urls, conne
 
     def let_the_second_send_all_it_can(_server: Any, _to: str) -> None:
         if not elsewhere.taken:
-            with closing(psycopg2.connect(urls.url)) as own:
+            with closing(connect(urls.url)) as own:
                 send_all(second, own)
 
     mail.at_data = let_the_second_send_all_it_can
@@ -425,7 +426,7 @@ def test_a_letter_that_was_taken_while_the_database_was_lost_is_not_sent_again(
     urls, connection, mail, outbox
 ):
     booked(connection, BOOKED)
-    doomed = psycopg2.connect(urls.url)
+    doomed = connect(urls.url)
     pid = doomed.info.backend_pid
 
     def lose_the_database(_server: Any, to: str) -> None:

@@ -20,7 +20,7 @@ from servers.waiting import until
 if TYPE_CHECKING:
     from pathlib import Path
 
-READY = "Rebook is ready"
+READY = "Ctrl-C stops everything"  # the last line that it says when it is ready
 _START_WITHIN_S, _STOP_WITHIN_S = 90.0, 15.0
 
 

@@ -35,7 +35,9 @@ _FOLD = """
 def run(settings: ProjectorSettings, stop: threading.Event) -> None:
     """Project until `stop` is set."""
     counts = Counts(settings.database_url)
-    consumer = Consumer(settings, settings.database_url, Work(NAME, TOPICS, project, counts.fold_when_due))
+    consumer = Consumer(
+        settings, settings.database_url, Work(NAME, TOPICS, project, after_batch=counts.fold_when_due)
+    )
     answer_health(settings.listen_host, settings.port, lambda: consumer.is_connected)
     consumer.run(stop)
 

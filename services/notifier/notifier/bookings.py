@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from psycopg2.extras import register_uuid
 from rebook.availability import Slot
 from rebook.moments import parse_moment
 from rebook.parking import VersionGap
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
     from rebook.cloudevents import Event
 
-register_uuid()  # type: ignore[no-untyped-call]  # psycopg2 reads and writes ids as UUID objects from here on
 
 BOOKING_COLUMNS = (
     *("booking_id", "meeting_type", "title", "location", "host_name", "host_email", "timezone", "team"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import structlog
+from psycopg2.extras import register_uuid
 from rebook.kafka import KafkaError
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ _LOST = (psycopg2.OperationalError, psycopg2.InterfaceError, KafkaError)
 
 def connect(url: str) -> Connection:
     """A connection on which whoever holds locks and falls silent is cut off by the server."""
-    return psycopg2.connect(url, connect_timeout=3)
+    connection = psycopg2.connect(url, connect_timeout=3)
+    prepare(connection)
+    return connection
+
+
+def prepare(connection: Connection) -> None:
+    """Read and write ids as UUID objects on this connection."""
+    register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
 
 
 def keep_at(name: str, url: str, stop: threading.Event, session: Callable[[Connection], None]) -> None:

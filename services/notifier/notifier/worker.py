@@ -15,7 +15,7 @@ from rebook.manage_links import ManageLinks
 from rebook.serving import answer_health
 
 from notifier import reminders
-from notifier.database import keep_at
+from notifier.database import keep_at, prepare
 from notifier.health import Pulse
 from notifier.inbox import NAME, Inbox
 from notifier.messages import Press
@@ -52,7 +52,7 @@ class Worker:
         self._reporter = Reporter(settings)
         self._outbox = outbox_of(settings)
         self._inbox = Inbox(settings.mail_domain)
-        work = Work(NAME, (BOOKINGS,), self._inbox.handle, after_batch=self._wake_outbox)
+        work = Work(NAME, (BOOKINGS,), self._inbox.handle, after_batch=self._wake_outbox, prepare=prepare)
         self._consumer = Consumer(settings, settings.database_url, work)
 
     def run(self) -> bool:
