@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from importlib.resources import files
 from typing import Any
 
@@ -13,11 +11,11 @@ import click
 import psycopg
 from email_validator import EmailNotValidError, validate_email
 from rebook import logs
+from rebook.console import sentences, stop_on_signals
 from rebook.migrations import migrate as apply
 from rebook.moments import use_bundled_zones
-from rebook.problems import Refused
 from rebook.serving import answer_health, serve
-from rebook.settings import BadSettings, load
+from rebook.settings import load
 
 from booking_command.accounts import Accounts
 from booking_command.commands import PASSWORD_MIN_LENGTH
@@ -26,23 +24,7 @@ from booking_command.settings import OwnerSettings, RelaySettings, StoreSettings
 from booking_command.store import EventStore
 
 
-class _Sentences(click.Group):
-    """Tells what people can mend in one sentence, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BadSettings as error:
-            raise click.ClickException(f"Settings: {error}.") from None
-        except psycopg.OperationalError as error:
-            raise click.ClickException(
-                f"The database cannot be reached: {str(error).splitlines()[0]}"
-            ) from None
-        except Refused as refusal:
-            raise click.ClickException(refusal.detail) from None
-
-
-@click.group(cls=_Sentences)
+@click.group(cls=sentences(psycopg.OperationalError))
 def main() -> None:
     """booking-command takes every change to bookings, meeting types and the team, and publishes it.
 
@@ -69,9 +51,7 @@ def relay() -> None:
     """
     settings = load(RelaySettings)
     logs.configure("booking-command-relay")
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    stop = stop_on_signals()
     answer_health(settings.listen_host, settings.port, lambda: not stop.is_set())
     run(settings, stop)
 

@@ -51,7 +51,9 @@ class CommandSettings(WebSettings, StoreSettings):
 
 
 @dataclass(frozen=True)
-class WebProcess(ListenSettings):
+class WebProcess(ListenSettings, CommandSettings):
+    """Everything that has to be right before the web process starts."""
+
     port: int = setting("BOOKING_COMMAND_WEB_PORT", port, "Where booking-command's web process listens")
 
 

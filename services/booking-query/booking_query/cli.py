@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from contextlib import closing
 from importlib.resources import files
-from typing import Any
 
 import click
 import psycopg2
 from rebook import logs
+from rebook.console import sentences, stop_on_signals
 from rebook.migrations import migrate as apply
 from rebook.moments import use_bundled_zones
 from rebook.serving import serve
-from rebook.settings import BadSettings, load
+from rebook.settings import load
 
 from booking_query.projector import run
 from booking_query.settings import OwnerSettings, ProjectorSettings, WebProcess
 
 
-class _Sentences(click.Group):
-    """Tells what people can mend in one sentence, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BadSettings as error:
-            raise click.ClickException(f"Settings: {error}.") from None
-        except psycopg2.OperationalError as error:
-            raise click.ClickException(
-                f"The database cannot be reached: {str(error).splitlines()[0]}"
-            ) from None
-
-
-@click.group(cls=_Sentences)
+@click.group(cls=sentences(psycopg2.OperationalError))
 def main() -> None:
     """booking-query keeps the read tables, and serves the queries and every page.
 
@@ -61,9 +45,7 @@ def project() -> None:
     """
     settings = load(ProjectorSettings)
     logs.configure("booking-query-projector")
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    stop = stop_on_signals()
     run(settings, stop)
 
 

@@ -44,7 +44,9 @@ class QuerySettings(WebSettings, DatabaseSettings):
 
 
 @dataclass(frozen=True)
-class WebProcess(ListenSettings):
+class WebProcess(ListenSettings, QuerySettings):
+    """Everything that has to be right before the web process starts."""
+
     port: int = setting("BOOKING_QUERY_WEB_PORT", port, "Where booking-query's web process listens")
 
 

@@ -5,36 +5,22 @@ from __future__ import annotations
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import click
 import psycopg2
 from rebook import logs
+from rebook.console import sentences
 from rebook.migrations import migrate as apply
 from rebook.moments import use_bundled_zones
 from rebook.serving import serve
-from rebook.settings import BadSettings, load
+from rebook.settings import load
 
 from notifier import gallery
 from notifier.settings import OwnerSettings, WebProcessSettings, WorkerSettings
 from notifier.worker import Worker
 
 
-class _Sentences(click.Group):
-    """Tells what people can mend in one sentence, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BadSettings as error:
-            raise click.ClickException(f"Settings: {error}.") from None
-        except psycopg2.OperationalError as error:
-            raise click.ClickException(
-                f"The database cannot be reached: {str(error).splitlines()[0]}"
-            ) from None
-
-
-@click.group(cls=_Sentences)
+@click.group(cls=sentences(psycopg2.OperationalError))
 def main() -> None:
     """The notifier writes to customers and the team, and tells what it sent.
 
