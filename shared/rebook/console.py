@@ -12,7 +12,7 @@ from rebook.problems import Refused
 from rebook.settings import BadSettings
 
 
-def sentences(lost_database: type[Exception]) -> type[click.Group]:
+def sentences(*lost_database: type[Exception]) -> type[click.Group]:
     """A group of commands that tells what people can mend in one sentence, the loss of its database too."""
 
     class Sentences(click.Group):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import psycopg
 from email_validator import EmailNotValidError, validate_email
+from eventsourcing.persistence import OperationalError
 from rebook import logs
 from rebook.console import sentences, stop_on_signals
 from rebook.migrations import migrate as apply
@@ -24,7 +25,7 @@ from booking_command.settings import OwnerSettings, RelaySettings, StoreSettings
 from booking_command.store import EventStore
 
 
-@click.group(cls=sentences(psycopg.OperationalError))
+@click.group(cls=sentences(psycopg.OperationalError, OperationalError))
 def main() -> None:
     """booking-command takes every change to bookings, meeting types and the team, and publishes it.
 
