@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[str, bytes]]
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 _SEQUENCE_MAX = 2**63 - 1
 
 
@@ -51,7 +53,7 @@ class Event:
         ]
 
     def value(self) -> bytes:
-        return json.dumps(self.data, ensure_ascii=False, separators=(",", ":")).encode()
+        return _encode(self.data).encode()
 
 
 def event_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:

@@ -20,6 +20,7 @@ from rebook.topics import BOOKINGS, DEAD_LETTERS, DELIVERIES, MEETING_TYPES, PAR
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_RECONNECT_WITHIN_MS = 1_000  # kafka-python waits up to 30 s between two tries, long after Kafka is back
 _NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"
 
 __all__ = ["BOOKINGS", "DEAD_LETTERS", "DELIVERIES", "MEETING_TYPES", "PARTITIONS", "TEAM", "KafkaError"]
@@ -74,8 +75,14 @@ def _made(kind: Any, settings: KafkaSettings, **options: Any) -> Any:
         clients.append(client)
         return client
 
+    options = {
+        "bootstrap_servers": settings.bootstrap_servers.split(","),
+        "reconnect_backoff_max_ms": _RECONNECT_WITHIN_MS,
+        "kafka_client": make,
+        **options,
+    }
     try:
-        return kind(bootstrap_servers=settings.bootstrap_servers.split(","), kafka_client=make, **options)
+        return kind(**options)
     except BaseException:
         for client in clients:
             client.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 import structlog
@@ -34,7 +34,8 @@ _RENEW_EVERY_S = 1.0
 _LOOK_AT_TOPICS_EVERY_S = 1.0
 _MEASURE_EVERY_S = 1.0
 _PRUNE_EVERY_S = 60.0
-_SEND_TIMEOUT_S = 30.0
+_SEND_TIMEOUT_S = 10.0
+_LINGER_MS = 10  # fills batches while a backlog is sent; the flush after each batch does not wait for it
 _OWNED = (BOOKINGS, MEETING_TYPES, TEAM)
 
 _PUBLISHED = Counter("relay_events_published", "Events that Kafka has acknowledged")
@@ -45,6 +46,16 @@ _PRUNE = (
     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'",
     "DELETE FROM ended_sessions WHERE ended_at < now() - interval '400 days'",
 )
+
+
+class Sent(NamedTuple):
+    """Records on their way, up to and including a position in the store."""
+
+    futures: list[Any]
+    position: int
+
+
+_NOTHING = Sent([], 0)
 
 
 class TopicsChanged(Exception):  # noqa: N818 - a fact, met by ending the process
@@ -84,13 +95,15 @@ class Relay:
         self._connection = connection
         self._lease = lease
         self._topics = topics
-        self._names = [ensure_topic(topics, settings, name) for name in _OWNED]
-        self._ids = topic_ids(topics, self._names)
+        self._names = {name: ensure_topic(topics, settings, name) for name in _OWNED}
+        self._ids = topic_ids(topics, list(self._names.values()))
         self._cursors = lease.cursors(self._ids)
         self._contract = Contract(_store_id(connection))
-        self._producer: KafkaProducer = producer(settings, linger_ms=0, batch_size=131_072)
+        self._producer: KafkaProducer = producer(settings, linger_ms=_LINGER_MS, batch_size=131_072)
         self._due = dict.fromkeys((self._renew, self._look_at_topics, self._measure, self._prune), 0.0)
         self._has_caught_up = False
+        self._sent_to = min(self._cursors.values())
+        self._under_way = _NOTHING
 
     def publish(self, stop: threading.Event) -> None:
         """Publish what is stored until `stop` is set."""
@@ -100,32 +113,50 @@ class Relay:
             if not self.step():
                 self._note_caught_up()
                 stop.wait(self._settings.poll_ms / 1000)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of Kafka."""
         self._producer.close(timeout=_SEND_TIMEOUT_S)
 
     def step(self) -> int:
-        """Publish one batch; how many events it had."""
-        batch = read_after(self._connection, min(self._cursors.values()), self._settings.batch)
-        if batch:
-            self._send(batch)
-            self._advance(batch[-1].position)
+        """Publish one batch; how many events it had.
+
+        While there are full batches to send, the next is made while the one before is on its way.
+        """
+        batch = read_after(self._connection, self._sent_to, self._settings.batch)
+        before, self._under_way = self._under_way, self._send(batch)
+        self._settle(before)
+        if self._under_way.futures and len(batch) < self._settings.batch:
+            self._producer.flush(timeout=_SEND_TIMEOUT_S)
+            self._settle(self._under_way)
+            self._under_way = _NOTHING
         return len(batch)
 
-    def _send(self, batch: list[Stored]) -> None:
-        sent = []
+    def _send(self, batch: list[Stored]) -> Sent:
+        futures = []
         for stored in batch:
             name, key, event = self._contract.event(stored)
-            topic = self._settings.topic(name)
+            topic = self._names[name]
             if stored.position > self._cursors[topic]:
-                sent.append(self._producer.send(topic, event.value(), key.encode(), event.headers()))
-        self._producer.flush(timeout=_SEND_TIMEOUT_S)
-        for future in sent:
-            future.get(timeout=_SEND_TIMEOUT_S)
-        _PUBLISHED.inc(len(sent))
+                futures.append(self._producer.send(topic, event.value(), key.encode(), event.headers()))
+            self._sent_to = stored.position
+        return Sent(futures, self._sent_to)
 
-    def _advance(self, position: int) -> None:
-        behind = [topic for topic, reached in self._cursors.items() if reached < position]
-        self._lease.advance(behind, position)
-        self._cursors |= dict.fromkeys(behind, position)
+    def _settle(self, sent: Sent) -> None:
+        """Move the cursors once Kafka has every one of these.
+
+        Raises:
+            KafkaError: it does not, and this process must not go on.
+        """
+        for future in sent.futures:
+            if not future.succeeded():
+                future.get(timeout=_SEND_TIMEOUT_S)
+        behind = [topic for topic, reached in self._cursors.items() if reached < sent.position]
+        if behind:
+            self._lease.advance(behind, sent.position)
+            self._cursors |= dict.fromkeys(behind, sent.position)
+        _PUBLISHED.inc(len(sent.futures))
 
     def _note_caught_up(self) -> None:
         if not self._has_caught_up:
@@ -142,7 +173,7 @@ class Relay:
         return _RENEW_EVERY_S
 
     def _look_at_topics(self) -> float:
-        if topic_ids(self._topics, self._names) != self._ids:
+        if topic_ids(self._topics, list(self._names.values())) != self._ids:
             raise TopicsChanged
         return _LOOK_AT_TOPICS_EVERY_S
 
