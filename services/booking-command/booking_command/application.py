@@ -147,6 +147,11 @@ class Bookings:
             try:
                 return self._save(booking, conditions.key)
             except PersistenceError as error:
+                answered = self._answered(
+                    conditions.key
+                )  # by a rival with the same key, which has the slot now
+                if answered:
+                    return answered
                 _must_be_lost_race(error)
             time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311
         raise Busy

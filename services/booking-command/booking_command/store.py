@@ -22,7 +22,7 @@ from eventsourcing.postgres import (
     PostgresRecorder,
 )
 from eventsourcing.utils import Environment
-from psycopg.errors import DeadlockDetected, LockNotAvailable, PipelineAborted
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
@@ -30,14 +30,11 @@ if TYPE_CHECKING:
 
     from eventsourcing.persistence import InfrastructureFactory, PersistenceError
     from eventsourcing.postgres import PostgresDatastore
-    from psycopg import Connection, Cursor
+    from psycopg import Connection
     from psycopg.rows import DictRow
 
 _CONNECT_TIMEOUT_S = 3.0
-_INSERT_EVENTS = (
-    "INSERT INTO stored_events (originator_id, originator_version, topic, state)"
-    " VALUES {} RETURNING notification_id"
-)
+_INSERT_EVENTS = "INSERT INTO stored_events (originator_id, originator_version, topic, state)"
 _SELECT_EVENTS = (
     "SELECT originator_id, originator_version, topic, state FROM stored_events"
     " WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s"
@@ -49,7 +46,7 @@ S = TypeVar("S", bound=BaseAggregate[UUID])
 
 
 class Statement(NamedTuple):
-    """SQL to run in the transaction of the events."""
+    """SQL to run together with the events: an INSERT, UPDATE or DELETE, or the call of a function that does."""
 
     sql: str
     values: tuple[Any, ...]
@@ -66,47 +63,18 @@ class Recorder(PostgresApplicationRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], *, beside: Sequence[Statement] = (), **_: Any
     ) -> Sequence[int]:
-        """Append in one transaction and one round trip; not retried: the caller knows what a repeat would mean.
+        """Append in one statement, which is one transaction; not retried: the caller knows what a repeat would mean.
 
         Raises:
             IntegrityError: a version exists, a hold overlaps, a key was used; see `violated()`.
             PersistenceError: nothing was stored, or (rarely) its acknowledgement was lost.
         """
-        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
-            if beside:
-                self._insert_together(connection, cursor, stored_events, beside)
-            elif stored_events:
-                self._insert_stored_events(cursor, stored_events)
-            return [row["notification_id"] for row in cursor.fetchall()] if stored_events else []
-
-    def _insert_together(
-        self,
-        connection: Connection[DictRow],
-        cursor: Cursor[DictRow],
-        stored_events: Sequence[StoredEvent],
-        beside: Sequence[Statement],
-    ) -> None:
-        """Everything between two syncs of a pipeline is one transaction (PostgreSQL, 54.2.4: Pipelining)."""
-        assert connection.autocommit
-        try:
-            with connection.pipeline():
-                for statement in beside:
-                    connection.execute(statement.sql, statement.values, prepare=True)
-                if stored_events:
-                    self._insert_stored_events(cursor, stored_events)
-        except psycopg.Error as error:
-            raise _first_of(error) from None
-
-    def _insert_stored_events(
-        self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **_: Any
-    ) -> None:
-        rows = ", ".join(["(%s, %s, %s, %s)"] * len(stored_events))
-        values = [
-            value
-            for stored in stored_events
-            for value in (stored.originator_id, stored.originator_version, stored.topic, stored.state)
-        ]
-        curs.execute(_INSERT_EVENTS.format(rows), values, prepare=True)
+        if not stored_events and not beside:
+            return []
+        sql, values = _together(stored_events, beside)
+        with self.datastore.get_connection() as connection:
+            cursor = connection.execute(sql, values, prepare=True)
+            return [row["notification_id"] for row in cursor] if stored_events else []
 
     def select_events(
         self,
@@ -214,11 +182,24 @@ def _check(connection: Connection[Any]) -> None:
         ConnectionPool.check_connection(connection)
 
 
-def _first_of(error: psycopg.Error) -> BaseException:
-    """What failed first: the commands behind it in the pipeline report no more than that they were aborted."""
-    while isinstance(error, PipelineAborted) and isinstance(error.__context__, psycopg.Error):
-        error = error.__context__
-    return error
+def _together(stored_events: Sequence[StoredEvent], beside: Sequence[Statement]) -> tuple[str, list[Any]]:
+    """One statement out of all: PostgreSQL runs each part of WITH once, in one transaction and one snapshot.
+
+    A part that only calls a function runs where it is asked for, so the events ask for it.
+    """
+    values = [value for statement in beside for value in statement.values]
+    if not stored_events:
+        [only] = beside
+        return only.sql, values
+    parts = [f"part{number} AS ({statement.sql})" for number, statement in enumerate(beside)]
+    called = [
+        f", part{number}" for number, statement in enumerate(beside) if statement.sql.startswith("SELECT")
+    ]
+    rows = ", ".join(["(%s::uuid, %s::bigint, %s::text, %s::bytea)"] * len(stored_events))
+    insert = f"{_INSERT_EVENTS} SELECT new.* FROM (VALUES {rows}) AS new{''.join(called)} RETURNING notification_id"  # noqa: S608
+    for stored in stored_events:
+        values += (stored.originator_id, stored.originator_version, stored.topic, stored.state)
+    return f"WITH {', '.join([*parts, f'stored AS ({insert})'])} SELECT notification_id FROM stored", values  # noqa: S608
 
 
 def violated(error: PersistenceError) -> str | None:
