@@ -11,7 +11,7 @@ PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-c
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: $(INSTALLED) ## Run everything on this machine; Ctrl-C stops it
@@ -31,6 +31,14 @@ check: $(INSTALLED_DEV) ## Look at the code: ruff, its formatter, mypy --strict
 format: $(INSTALLED_DEV) ## Lay the code out as `make check` wants it
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+.PHONY: bench-command
+bench-command: $(INSTALLED_DEV) ## Measure appends and commands, as ratios within one run (minutes)
+	@$(VENV)/bin/python tests/bench/command.py
+
+.PHONY: bench-relay
+bench-relay: $(INSTALLED_DEV) ## Measure how fast a backlog is published, beside a bare producer
+	@$(VENV)/bin/python tests/bench/relay.py
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/asyncapi.yaml and docs/settings.md from the code

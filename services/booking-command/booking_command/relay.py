@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import socket
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 from rebook.kafka import BOOKINGS, MEETING_TYPES, TEAM, admin, ensure_topic, producer, topic_ids
+from rebook.moments import parse_moment
 
 from booking_command.contract import Contract
 from booking_command.lease import Lease
@@ -40,6 +42,7 @@ _OWNED = (BOOKINGS, MEETING_TYPES, TEAM)
 
 _PUBLISHED = Counter("relay_events_published", "Events that Kafka has acknowledged")
 _BACKLOG = Gauge("relay_backlog_events", "Positions between the store's last event and the relay's cursor")
+_LAG_S = Gauge("relay_lag_seconds", "Age of the event published last, while there are more to publish")
 _LAST = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 _PRUNE = (
     "DELETE FROM slot_holds WHERE upper(during) < now() - interval '1 day'",
@@ -104,6 +107,7 @@ class Relay:
         self._has_caught_up = False
         self._sent_to = min(self._cursors.values())
         self._under_way = _NOTHING
+        self._last_time = ""
 
     def publish(self, stop: threading.Event) -> None:
         """Publish what is stored until `stop` is set."""
@@ -140,7 +144,7 @@ class Relay:
             topic = self._names[name]
             if stored.position > self._cursors[topic]:
                 futures.append(self._producer.send(topic, event.value(), key.encode(), event.headers()))
-            self._sent_to = stored.position
+            self._sent_to, self._last_time = stored.position, event.time
         return Sent(futures, self._sent_to)
 
     def _settle(self, sent: Sent) -> None:
@@ -179,8 +183,13 @@ class Relay:
 
     def _measure(self) -> float:
         (last,) = self._connection.execute(_LAST).fetchone() or (0,)
-        _BACKLOG.set(max(0, last - min(self._cursors.values())))
+        backlog = max(0, last - min(self._cursors.values()))
+        _BACKLOG.set(backlog)
+        _LAG_S.set(self._age_s() if backlog else 0.0)
         return _MEASURE_EVERY_S
+
+    def _age_s(self) -> float:
+        return (datetime.now(UTC) - parse_moment(self._last_time)).total_seconds() if self._last_time else 0.0
 
     def _prune(self) -> float:
         for statement in _PRUNE:
