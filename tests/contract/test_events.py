@@ -14,6 +14,8 @@ from booking_command.store import EventStore
 from booking_command.team import ApiToken, TeamMember
 from cloudevents.core.bindings import kafka as kafka_binding
 from cloudevents.core.formats.json import JSONFormat
+from notifier.delivery_events import DeliveryEvent
+from notifier.reporting import delivery_event_of, event_of_delivery
 from rebook import events
 from rebook.availability import Schedule
 from rebook.cloudevents import NotAnEvent, event_of
@@ -99,3 +101,25 @@ def test_a_record_that_is_no_event_is_told_apart(headers, value):
     _, _, event = next(published())
     with pytest.raises(NotAnEvent):
         event_of(event.headers() if headers == "whole" else headers, value)
+
+
+@pytest.mark.parametrize("state", ["sent", "failed", "skipped"])
+def test_what_became_of_a_letter_is_told_as_its_schema_says(state):
+    outcome = DeliveryEvent(
+        delivery_id=uuid4(),
+        booking_id=uuid4(),
+        event_id=f"{uuid4()}:1",
+        letter="confirmation",
+        recipient="ada@example.org",
+        minutes_before=None,
+        message_id="<1@example.org>",
+        correlation_id="c",
+        outcome=1,
+        state=state,
+        reason="" if state == "sent" else "550 no such user",
+        happened_at=NOW,
+        position=1,
+    )
+    event = event_of_delivery(outcome)
+    assert events.check(event.type, event.data) == {}
+    assert delivery_event_of(event) == outcome
