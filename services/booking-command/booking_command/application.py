@@ -55,7 +55,10 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a booking command answers: the booking as it stands now, and where its last event is in the store."""
+    """What a booking command answers: the booking as it stands now, and where its last event is in the store.
+
+    `repeated` where the answer was given before, to a request with the same Idempotency-Key.
+    """
 
     booking_id: UUID
     version: int
@@ -63,6 +66,7 @@ class Receipt:
     starts_at: datetime
     ends_at: datetime
     position: int
+    repeated: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -82,11 +86,17 @@ class Bookings:
         self._store = store
         self._now = now
 
-    def confirm(self, command: Confirm, conditions: Conditions = UNCONDITIONAL) -> Receipt:
-        """Claim a slot for a customer."""
+    def confirm(
+        self,
+        command: Confirm,
+        conditions: Conditions = UNCONDITIONAL,
+        may_book: Callable[[], None] = lambda: None,
+    ) -> Receipt:
+        """Claim a slot for a customer; `may_book` refuses those who must not, and is not asked about a repeat."""
         booking_id = uuid4()
 
         def decide() -> Booking:
+            may_book()
             offered = self._meeting_type(command.meeting_type)
             offered.must_be_offered()
             return Booking.confirm(
@@ -179,7 +189,7 @@ class Bookings:
         known = dict(row)
         if known.pop("fingerprint") != key.fingerprint:
             raise IdempotencyKeyReused
-        return Receipt(**known)
+        return Receipt(**known, repeated=True)
 
     def _save(self, booking: Booking, key: IdempotencyKey | None) -> Receipt:
         position = self._store.append(booking, beside=[*_remember(key, booking), *_hold(booking)])
