@@ -1,0 +1,196 @@
+"""Who may act for the team, and when that ends: sessions, API tokens, and keys that follow one another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from booking_command.accounts import Accounts
+from booking_command.app import create_app
+from booking_command.settings import CommandSettings
+from booking_command.store import EventStore
+from rebook.migrations import migrate
+from rebook.settings import load
+from servers.command_side import ADA, MEETING_TYPE, PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask import Flask
+    from flask.testing import FlaskClient
+
+ANOTHER = "another horse"
+OLD_KEYS = {"MANAGE_LINK_KEYS": "m" * 32, "SESSION_KEYS": "s" * 32}
+ROTATED = {"manage_link_keys": ("n" * 32, "m" * 32), "session_keys": ("t" * 32, "s" * 32)}
+FOREIGN = {"manage_link_keys": ("f" * 32,), "session_keys": ("g" * 32,)}
+
+names = iter(f"member-{n}@example.org" for n in range(1, 1000))
+
+
+@pytest.fixture(scope="module")
+def settings(database) -> CommandSettings:
+    fresh = database("team")
+    with psycopg.connect(fresh.owner_url) as owner:
+        migrate(owner, [files("booking_command") / "sql"])
+    environment = {
+        "BOOKING_COMMAND_DATABASE_URL": fresh.url,
+        "PUBLIC_URL": "http://book.example.org",
+        "REBOOK_RATE_LIMITS": "0",
+        **OLD_KEYS,
+    }
+    return load(CommandSettings, environment)
+
+
+@pytest.fixture(scope="module")
+def app(settings) -> Flask:
+    return create_app(settings)
+
+
+@pytest.fixture(scope="module")
+def operator(settings) -> Iterator[Accounts]:
+    """The accounts as the console's commands have them: in another process, with a store of its own."""
+    store = EventStore(settings.database_url, connections=1)
+    yield Accounts(store)
+    store.close()
+
+
+@pytest.fixture
+def member(operator) -> str:
+    """Somebody new on the team."""
+    email = next(names)
+    operator.add(email, PASSWORD)
+    return email
+
+
+def logged_in(app: Flask, email: str, password: str = PASSWORD) -> FlaskClient:
+    client = app.test_client()
+    answer = client.post("/v1/session", json={"email": email, "password": password})
+    assert answer.status_code == 204
+    return client
+
+
+def csrf(client: FlaskClient) -> str:
+    return client.get_cookie("rebook_csrf").value
+
+
+def may_act(client: FlaskClient) -> bool:
+    """Whether a write with the client's session gets as far as the rules."""
+    answer = client.post("/v1/bookings/unknown/cancel", headers={"X-CSRF-Token": csrf(client)})
+    assert answer.json["code"] in {"unknown-booking", "unauthenticated"}
+    return answer.status_code == 404
+
+
+def token_works(app: Flask, token: str) -> bool:
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = app.test_client().post("/v1/bookings/unknown/cancel", headers=headers)
+    assert answer.json["code"] in {"unknown-booking", "unauthenticated"}
+    return answer.status_code == 404
+
+
+def test_a_changed_password_ends_every_session_but_the_one_that_changed_it(app, member):
+    here, elsewhere = (logged_in(app, member) for _ in range(2))
+    typed = {"action": "password", "current_password": PASSWORD, "new_password": ANOTHER}
+    answer = here.post("/scheduling/account", data={**typed, "csrf_token": csrf(here)})
+    assert answer.headers["Location"] == "/scheduling/account?done=password-changed"
+    assert may_act(here)
+    assert not may_act(elsewhere)
+    assert may_act(logged_in(app, member, ANOTHER))
+
+
+def test_a_wrong_current_password_changes_and_ends_nothing(app, member):
+    here, elsewhere = (logged_in(app, member) for _ in range(2))
+    typed = {"action": "password", "current_password": "a guess!", "new_password": ANOTHER}
+    answer = here.post("/scheduling/account", data={**typed, "csrf_token": csrf(here)})
+    assert answer.headers["Location"] == "/scheduling/account"
+    assert may_act(here)
+    assert may_act(elsewhere)
+    assert may_act(logged_in(app, member))
+
+
+def test_a_password_that_an_operator_sets_ends_every_session(app, operator, member):
+    client = logged_in(app, member)
+    operator.set_password(member, ANOTHER)
+    assert not may_act(client)
+    login = {"email": member, "password": PASSWORD}
+    assert app.test_client().post("/v1/session", json=login).status_code == 401
+    assert may_act(logged_in(app, member, ANOTHER))
+
+
+def test_logging_out_ends_that_session_alone(app, member):
+    here, elsewhere = (logged_in(app, member) for _ in range(2))
+    session, repeated = here.get_cookie("rebook_session").value, csrf(here)
+    assert here.post("/logout", data={"csrf_token": repeated}).headers["Location"] == "/login"
+    here.set_cookie("rebook_session", session)
+    here.set_cookie("rebook_csrf", repeated)
+    assert not may_act(here)
+    assert may_act(elsewhere)
+
+
+def test_a_removed_members_sessions_and_tokens_have_ended_for_good(app, operator, member):
+    client = logged_in(app, member)
+    _, token = operator.issue_token(operator.by_email(member), "sync")
+    assert may_act(client)
+    assert token_works(app, token)
+    operator.remove(member)
+    assert not may_act(client)
+    assert not token_works(app, token)
+    operator.add(member, PASSWORD)
+    assert not may_act(client)
+    assert not token_works(app, token)
+    assert may_act(logged_in(app, member))
+
+
+def test_a_revoked_token_stops_and_the_others_go_on(app, operator, member):
+    client = logged_in(app, member)
+    first_id, first = operator.issue_token(operator.by_email(member), "first")
+    _, second = operator.issue_token(operator.by_email(member), "second")
+    path, repeated = f"/v1/api-tokens/{first_id}", {"X-CSRF-Token": csrf(client)}
+    assert client.delete(path, headers=repeated).status_code == 204
+    assert not token_works(app, first)
+    assert token_works(app, second)
+    assert client.delete(path, headers=repeated).json["code"] == "unknown-api-token"
+
+
+def test_a_token_outlives_its_members_password(app, operator, member):
+    _, token = operator.issue_token(operator.by_email(member), "sync")
+    operator.set_password(member, ANOTHER)
+    assert token_works(app, token)
+
+
+def test_the_database_holds_no_password_and_no_token(settings, operator, member):
+    _, token = operator.issue_token(operator.by_email(member), "sync")
+    tables = (
+        "encode(state, 'escape') FROM stored_events",
+        "t::text FROM credentials t",
+        "t::text FROM api_tokens t",
+    )
+    with psycopg.connect(settings.database_url) as connection:
+        text = " ".join(row for table in tables for (row,) in connection.execute(f"SELECT {table}"))
+    assert member in text
+    assert PASSWORD not in text
+    assert token not in text
+
+
+def test_a_session_outlives_a_new_first_key_and_a_foreign_key_makes_none(settings, app, member):
+    before = logged_in(app, member)
+    rotated, foreign = (create_app(replace(settings, **keys)).test_client() for keys in (ROTATED, FOREIGN))
+    for after in (rotated, foreign):
+        for name in ("rebook_session", "rebook_csrf"):
+            after.set_cookie(name, before.get_cookie(name).value)
+    assert may_act(rotated)
+    assert not may_act(foreign)
+
+
+def test_a_link_outlives_a_new_first_key_and_a_foreign_key_opens_nothing(settings, app, operator, member):
+    client = logged_in(app, member)
+    offered = client.put("/v1/meeting-types/keys", json=MEETING_TYPE, headers={"X-CSRF-Token": csrf(client)})
+    assert offered.status_code == 201
+    body = {"meeting_type": "keys", "starts_at": "2030-11-05T09:00:00Z", "customer": ADA}
+    booking = client.post("/v1/bookings", json=body).json
+    link = f"/v1/manage/{booking['manage_url'].rsplit('/', 1)[-1]}/cancel"
+    rotated, foreign = (create_app(replace(settings, **keys)).test_client() for keys in (ROTATED, FOREIGN))
+    assert foreign.post(link).json["code"] == "unknown-link"
+    assert rotated.post(link).json["status"] == "cancelled"
