@@ -98,6 +98,46 @@ def test_two_bookings_for_one_slot_at_once_are_one_201_and_one_409(command_app, 
     assert loser.json["code"] == "slot-taken"
 
 
+@pytest.fixture(scope="module")
+def buffered(command_app, team) -> None:
+    """Two meeting types of another host: `padded` keeps 10 minutes free before it and 20 after, `plain` none."""
+    other = MEETING_TYPE | {"host": {"name": "Ben", "email": "ben@example.org"}, "slot_step_minutes": 5}
+    padded = {**other, "buffer_before_minutes": 10, "buffer_after_minutes": 20}
+    for slug, terms in (("plain", other), ("padded", padded)):
+        added = command_app.test_client().put(f"/v1/meeting-types/{slug}", json=terms, headers=team)
+        assert added.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "overlapping", "touching"),
+    [
+        ("padded", "plain", (9, 25), (9, 20)),  # before: 9:50 to 10:00 is kept free
+        ("padded", "plain", (10, 45), (10, 50)),  # after: 10:30 to 10:50 is
+        ("plain", "padded", (10, 35), (10, 40)),  # the newcomer's own buffer before
+        ("plain", "padded", (9, 15), (9, 10)),  # and after
+        ("padded", "padded", (10, 55), (11, 0)),  # buffers of both sides stand side by side
+    ],
+)
+@pytest.mark.usefixtures("buffered")
+def test_holds_of_one_host_may_touch_with_their_buffers_and_never_overlap(
+    client, nine, held, wanted, overlapping, touching
+):
+    assert book(client, at(nine, 10), slug=held).status_code == 201
+    refused = book(client, at(nine, *overlapping), slug=wanted)
+    assert (refused.status_code, refused.json["code"]) == (409, "slot-taken")
+    assert book(client, at(nine, *touching), slug=wanted).status_code == 201
+
+
+@pytest.mark.usefixtures("buffered")
+def test_a_move_brings_its_buffers_along(client, nine):
+    assert book(client, at(nine, 10), slug="plain").status_code == 201
+    link = f"/v1/manage/{token_of(book(client, at(nine, 14), slug='padded').json)}/reschedule"
+    assert client.post(link, json={"starts_at": at(nine, 10, 35)}).json["code"] == "slot-taken"
+    assert client.post(link, json={"starts_at": at(nine, 10, 40)}).status_code == 200
+    assert book(client, at(nine, 11, 25), slug="plain").status_code == 409
+    assert book(client, at(nine, 14), slug="plain").status_code == 201
+
+
 def test_twenty_moves_into_one_slot_have_one_winner(command_app, client, nine):
     links = [token_of(booked(client, at(nine, hour, minute))) for hour in range(10, 20) for minute in (0, 30)]
     target = {"starts_at": at(nine, 9)}
