@@ -117,17 +117,18 @@ def show_http(fresh: FreshDatabase, rounds: int) -> dict[str, float]:
     return at_eight
 
 
+_SPAN = 4_000  # slots of one client in one round
 _taken = 0  # slots used so far: every call books another
 
 
 def one_round(fresh: FreshDatabase, ours: int, bare: int, clients: int, token: str) -> dict[str, float]:
     """Answers a second of each command and of the bare endpoint, in turn."""
     global _taken
-    first, _taken = _taken, _taken + clients * 20_000
+    first, _taken = _taken, _taken + clients * _SPAN
     team = {"Authorization": f"Bearer {token}"}
 
     def create(client: int, number: int) -> tuple[str, str, bytes]:
-        return "POST", "/v1/bookings", http_load.booking(first + client * 20_000 + number)
+        return "POST", "/v1/bookings", http_load.booking(first + client * _SPAN + number)
 
     rates = {"create": http_load.rate(ours, clients, {}, create)}
     body = http_load.booking(first)
@@ -138,7 +139,7 @@ def one_round(fresh: FreshDatabase, ours: int, bare: int, clients: int, token: s
         mine = made[client]
         if number >= len(mine):
             return None
-        to = http_load.slot(first + client * 20_000 + 19_999 - number)
+        to = http_load.slot(first + client * _SPAN + _SPAN - 1 - number)
         return "POST", f"/v1/bookings/{mine[number]}/reschedule", f'{{"starts_at": "{to}"}}'.encode()
 
     def cancel(client: int, number: int) -> tuple[str, str, bytes] | None:
