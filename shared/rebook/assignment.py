@@ -8,7 +8,6 @@ is dropped: it will be read again from its place.
 from __future__ import annotations
 
 import contextlib
-import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-_WAIT_FOR_ALL_S = 5.0  # topics are made by several owners, and joining a group once is quicker than twice
-
-
 class TopicsChanged(Exception):  # noqa: N818 - a fact, not a fault
     """A topic was made, or deleted and made anew: what is in flight may be of either, so a new session begins."""
 
@@ -48,42 +44,40 @@ class Assignment:
     """
 
     def __init__(
-        self, reader: KafkaConsumer, admin: KafkaAdminClient, connection: Connection, topics: list[str]
+        self,
+        reader: KafkaConsumer,
+        admin: KafkaAdminClient,
+        connection: Connection,
+        topics: list[str],
+        ids: dict[str, str],
     ) -> None:
+        """Subscribe to those of `topics` that are there: `ids` says under which id each was found."""
         self.positions: dict[TopicPartition, Position] = {}
         self._reader = reader
         self._admin = admin
         self._connection = connection
         self._topics = topics
-        self._ids: dict[str, str] = {}
-        self._wait_until_s = time.monotonic() + _WAIT_FOR_ALL_S
+        self._ids = ids
         self._notes: SimpleQueue[bool] = SimpleQueue()  # whether partitions were assigned or taken away
         self._is_settled = False
+        self._subscribe()
 
     @property
     def is_complete(self) -> bool:
         """Whether every topic exists, and the group's members have agreed who reads what."""
         return self._is_settled and all(topic in self._ids for topic in self._topics)
 
-    @property
-    def has_topics(self) -> bool:
-        return bool(self._ids)
-
     def look_at_topics(self) -> None:
-        """Ask Kafka for the topics' ids; subscribe once, as soon as all are there or have been waited for.
+        """Ask Kafka whether the topics are still those that are read.
 
         Raises:
-            TopicsChanged: they are not those that were subscribed to.
+            TopicsChanged: one was added, or made anew.
         """
         found = topic_ids(self._admin, self._topics)
-        if self._ids:
-            changed = [topic for topic, topic_id in found.items() if self._ids.get(topic) != topic_id]
-            if changed:
-                log.info("topics changed", topics=changed)
-                raise TopicsChanged(", ".join(changed))
-        elif len(found) == len(self._topics) or (found and time.monotonic() > self._wait_until_s):
-            self._ids = found
-            self._subscribe()
+        changed = [topic for topic, topic_id in found.items() if self._ids.get(topic) != topic_id]
+        if changed:
+            log.info("topics changed", topics=changed)
+            raise TopicsChanged(", ".join(changed))
 
     def _subscribe(self) -> None:
         """Join the group for the topics that are there, once a session.

@@ -13,6 +13,7 @@ it stands is known to PostgreSQL alone. Whatever goes wrong, nothing is lost and
 
 from __future__ import annotations
 
+import hashlib
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import psycopg2
 import structlog
 
 from rebook.assignment import TopicsChanged
-from rebook.kafka import KafkaError, KafkaSettings, admin, consumer
+from rebook.kafka import KafkaError, KafkaSettings, admin, consumer, topic_ids
 from rebook.offsets import Overtaken
 from rebook.parking import Handle, VersionGap
 from rebook.progress import Progress
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from kafka import KafkaAdminClient
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
 __all__ = ["Consumer", "Handle", "VersionGap", "Work"]
@@ -40,6 +42,8 @@ log = structlog.get_logger()
 
 _LONGEST_PAUSE_S = 5.0
 _CALM_AFTER_S = 30.0  # a session that lasted so long was no failure
+_WAIT_FOR_ALL_S = 5.0  # topics are made by several owners, and joining a group once is quicker than twice
+_LOOK_EVERY_S = 0.1
 _PATIENCE_MS = 3_000  # for one answer; a stop must not wait longer
 _LOST = (KafkaError, TopicsChanged, Overtaken, psycopg2.OperationalError, psycopg2.InterfaceError)
 
@@ -97,13 +101,36 @@ class Consumer:
     def _read(self, stop: threading.Event) -> None:
         """One session, with connections of its own."""
         patience = {"bootstrap_timeout_ms": _PATIENCE_MS}
-        group = self._kafka.topic(self._work.name)
         with (
             closing(psycopg2.connect(self._database_url, connect_timeout=3)) as connection,
             admin(self._kafka, request_timeout_ms=_PATIENCE_MS, **patience) as topics,
-            closing(consumer(self._kafka, group, metadata_max_age_ms=1_000, **patience)) as reader,
         ):
             self._work.prepare(connection)
-            reading = Reading(self._kafka, self._work, self._progress, connection, topics, reader)
-            self.is_connected = True
-            reading.run(stop)
+            ids = self._topics_there(topics, stop)
+            if stop.is_set():
+                return
+            group = self._group(ids)
+            with closing(consumer(self._kafka, group, metadata_max_age_ms=1_000, **patience)) as reader:
+                reading = Reading(self._kafka, self._work, self._progress, connection, topics, reader, ids)
+                self.is_connected = True
+                reading.run(stop)
+
+    def _topics_there(self, client: KafkaAdminClient, stop: threading.Event) -> dict[str, str]:
+        """The ids of the topics once all are there, or of those that are after they have been waited for."""
+        names = [self._kafka.topic(name) for name in self._work.topics]
+        patient_until_s = time.monotonic() + _WAIT_FOR_ALL_S
+        found = topic_ids(client, names)
+        while len(found) < len(names) and not (found and time.monotonic() > patient_until_s):
+            if stop.wait(_LOOK_EVERY_S):
+                break
+            found = topic_ids(client, names)
+        return found
+
+    def _group(self, ids: dict[str, str]) -> str:
+        """The consumer group of these very topics.
+
+        Where the broker forgot its topics, members of before may still be joining the group of before, and hold up
+        everybody in it. Nothing is lost with the old group: where its members stood is known to PostgreSQL.
+        """
+        these = hashlib.sha256(",".join(sorted(ids.values())).encode()).hexdigest()[:12]
+        return f"{self._kafka.topic(self._work.name)}.{these}"

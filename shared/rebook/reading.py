@@ -50,6 +50,7 @@ class Reading:
         connection: Connection,
         admin: KafkaAdminClient,
         reader: KafkaConsumer,
+        ids: dict[str, str],
     ) -> None:
         self._settings = settings
         self._work = work
@@ -58,7 +59,7 @@ class Reading:
         self._admin = admin
         self._reader = reader
         topics = [settings.topic(name) for name in work.topics]
-        self._assignment = Assignment(reader, admin, connection, topics)
+        self._assignment = Assignment(reader, admin, connection, topics, ids)
         self._batches = Batches(connection, self._assignment, work.handle)
         self._look_at_s = 0.0
         self._complete_since_s: float | None = None
@@ -76,9 +77,6 @@ class Reading:
             self._progress.end(cursor)
 
     def _poll(self) -> Records:
-        if not self._assignment.has_topics:
-            time.sleep(_POLL_MS / 1000)
-            return {}
         return self._assignment.placed(self._reader.poll(_POLL_MS, max_records=BATCH_MAX))
 
     def _look_after(self, *, is_idle: bool) -> None:
@@ -91,9 +89,7 @@ class Reading:
             cursor.execute("SET LOCAL synchronous_commit = off")
             self._progress.write(cursor)
             self._measure(*parking.counts(cursor))
-        self._look_at_s = time.monotonic() + (
-            _LOOK_EVERY_S if self._assignment.has_topics else _POLL_MS / 1000
-        )
+        self._look_at_s = time.monotonic() + _LOOK_EVERY_S
 
     def _judge(self, *, is_idle: bool) -> None:
         """How far behind, and whether everything has been read once."""

@@ -37,6 +37,7 @@ _LOOK_AT_TOPICS_EVERY_S = 1.0
 _MEASURE_EVERY_S = 1.0
 _PRUNE_EVERY_S = 60.0
 _SEND_TIMEOUT_S = 10.0
+_ASK_TIMEOUT_MS = 3_000  # a broker that is gone is noticed, and its topics made anew, by starting again
 _LINGER_MS = 10  # fills batches while a backlog is sent; the flush after each batch does not wait for it
 _OWNED = (BOOKINGS, MEETING_TYPES, TEAM)
 
@@ -78,7 +79,7 @@ def run(settings: RelaySettings, stop: threading.Event) -> None:
         if stop.is_set():
             return
         try:
-            with admin(settings) as topics:
+            with admin(settings, request_timeout_ms=_ASK_TIMEOUT_MS) as topics:
                 Relay(settings, connection, lease, topics).publish(stop)
         finally:
             lease.release()
