@@ -122,8 +122,9 @@ def keys(value: str) -> tuple[str, ...]:
 
 
 def rate(value: str) -> str:
-    """A rate as flask-limiter writes it: `30/minute`."""
+    """A rate as flask-limiter writes it: `30/minute`; `30/min` is the same."""
     count, _, per = value.partition("/")
+    per = "minute" if per == "min" else per
     if not count.isdigit() or int(count) < 1 or per not in {"second", "minute", "hour", "day"}:
         raise ValueError("must be a rate such as 30/minute")
-    return value
+    return f"{count}/{per}"
