@@ -93,6 +93,25 @@ class Address(fields.String):
         return checked.ascii_email or checked.normalized
 
 
+class Table(fields.Dict):
+    """An object with members of one kind: null is absent here too, and what is wrong is told by the member."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, Mapping):
+            value = {name: inner for name, inner in value.items() if inner is not None}
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            raise ValidationError(_by_member(error.messages)) from None
+
+
+def _by_member(messages: Any) -> Any:
+    """marshmallow parts what is wrong with a member's name from what is wrong with its value."""
+    if not isinstance(messages, dict):
+        return messages
+    return {name: parts.get("key") or parts["value"] for name, parts in messages.items()}
+
+
 class Zone(fields.String):
     """The name of an IANA time zone."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import asdict, dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from rebook.availability import WEEKDAYS, spans
-from rebook.fields import Address, CommandSchema, Line, Note, Zone
+from rebook.fields import Address, CommandSchema, Line, Note, Table, Zone
+from rebook.moments import parse_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,14 +95,9 @@ class _Clock(fields.String):
 class _Day(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         found: str = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            return date.fromisoformat(found).isoformat() if len(found) == len("2030-12-24") else _no_date()
-        except ValueError:
-            return _no_date()
-
-
-def _no_date() -> str:
-    raise ValidationError("Not a date such as 2030-12-24.")
+        if parse_day(found) is None:
+            raise ValidationError("Not a date such as 2030-12-24.")
+        return found
 
 
 def _in_order(hours: Hours) -> None:
@@ -141,8 +136,8 @@ class MeetingTypeSchema(CommandSchema):
     location = Line(500, required=True)
     host = fields.Nested(HostSchema, required=True)
     timezone = Zone(required=True)
-    weekly_hours = fields.Dict(fields.String(validate=validate.OneOf(WEEKDAYS)), _hours(), required=True)
-    date_overrides = fields.Dict(_Day(), _hours(), validate=validate.Length(max=1_000))
+    weekly_hours = Table(fields.String(validate=validate.OneOf(WEEKDAYS)), _hours(), required=True)
+    date_overrides = Table(_Day(), _hours(), validate=validate.Length(max=1_000))
     slot_step_minutes = _minutes(1, DAY_MINUTES)
     buffer_before_minutes = _minutes(0, DAY_MINUTES)
     buffer_after_minutes = _minutes(0, DAY_MINUTES)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -52,6 +52,15 @@ def parse_moment(text: str) -> datetime:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("There is no such moment.") from None
+
+
+def parse_day(text: str) -> date | None:
+    """Read an RFC 3339 `full-date` such as 2030-11-05; None for any other text, ISO 8601's other dates included."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None
 
 
 def format_moment(moment: datetime) -> str:

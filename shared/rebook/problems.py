@@ -165,7 +165,7 @@ def flat(errors: object, path: str = "") -> dict[str, list[str]]:
         return {path or "_body": [str(errors)]}
     found: dict[str, list[str]] = {}
     for key, inner in errors.items():
-        step = "" if key in {"_schema", "key", "value"} else str(key)
+        step = "" if key == "_schema" else str(key)
         below = ".".join(part for part in (path, step) if part)
         for where, messages in flat(inner, below).items():
             found.setdefault(where, []).extend(messages)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate, validates_schema
 from rebook.fields import ADDRESS_MAX_LENGTH, NAME_MAX_LENGTH, Address, Line, Zone
-from rebook.moments import parse_moment
+from rebook.moments import parse_day, parse_moment
 from rebook.problems import flat, malformed
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ FILTERS = ("upcoming", "past", "cancelled")
 SLOT_DAYS_MAX = 62
 LIMIT_MAX = 100
 LIMIT_USUAL = 50
-_DATE_LENGTH = len("2030-11-05")
 
 S = TypeVar("S", bound="QuerySchema")
 
@@ -39,7 +38,7 @@ class Day(fields.Field[date]):
     """A date such as 2030-11-05."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> date:
-        found = _day(value)
+        found = parse_day(value)
         if found is None:
             raise ValidationError("Not a date such as 2030-11-05.")
         return found
@@ -53,20 +52,13 @@ class Bound(fields.Field[datetime]):
         self._is_end = is_end
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
-        day = _day(value)
+        day = parse_day(value)
         if day is None:
             return _moment(value)
         midnight = datetime.combine(day, time(), UTC)
         if not self._is_end:
             return midnight
         return midnight + timedelta(days=1) if day < date.max else datetime.max.replace(tzinfo=UTC)
-
-
-def _day(value: Any) -> date | None:
-    try:
-        return date.fromisoformat(value) if len(value) == _DATE_LENGTH and value.isascii() else None
-    except ValueError:
-        return None
 
 
 def _moment(value: Any) -> datetime:
