@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rebook.meeting_types import MeetingType
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+YEARS = range(2, 9_999)  # in which every day has some before and some after it
 _DAY = timedelta(days=1)
 
 
@@ -83,6 +84,8 @@ class Schedule:
 
     def lies_in_hours(self, starts_at: datetime) -> bool:
         """Whether a start lies on a step from an opening and its slot ends before that opening closes."""
+        if starts_at.year not in YEARS:
+            return False
         local_day = starts_at.astimezone(self.zone).date()
         days = _days(local_day - _DAY, local_day + _DAY)
         return any(self._fits(starts_at, opening) for day in days for opening in self._openings(day))

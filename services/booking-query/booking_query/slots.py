@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from rebook.availability import Schedule, Slot
+from rebook.availability import YEARS, Schedule, Slot
 from rebook.meeting_types import DAY_MINUTES, MeetingType
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Offer = dict["date", list[Slot]]
 
 _HOLD_MAX = timedelta(minutes=3 * DAY_MINUTES)  # a meeting and its two buffers, a day each
-_YEARS = range(2, 9_999)  # in which every day has one before and one after it
 _HOLDS = """
     SELECT hold_starts_at, hold_ends_at FROM bookings
     WHERE host = %(host)s AND status <> 'cancelled' AND booking_id <> %(but)s
@@ -100,4 +99,4 @@ def _holds(database: Database, host: str, first: date, last: date, but: str = _N
 
 
 def _can_be_drawn(first: date, last: date) -> bool:
-    return first.year in _YEARS and last.year in _YEARS
+    return first.year in YEARS and last.year in YEARS
