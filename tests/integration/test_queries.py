@@ -12,7 +12,7 @@ from booking_query.projector import Counts
 from rebook import events
 from rebook.moments import parse_moment
 from rebook.sessions import SESSION_COOKIE, Session, Sessions
-from servers.query_side import HOST, KEYS, MEMBER, TYPE, Site, booking_id, event
+from servers.query_side import DEFINITION, HOST, KEYS, MEMBER, TYPE, Site, booking_id, event
 
 
 @pytest.fixture
@@ -86,6 +86,7 @@ def test_a_cursor_is_bound_to_its_filter_and_every_bad_parameter_is_named(some):
         ({"filter": "all"}, "filter"),
         ({"limit": "101"}, "limit"),
         ({"from": "2030-11-31"}, "from"),
+        ({"from": "2030-W45-2"}, "from"),
         ({"to": "tomorrow"}, "to"),
         ({"host": "nobody"}, "host"),
         ({"q": "a\0b"}, "q"),
@@ -187,12 +188,22 @@ def test_a_booking_may_move_around_its_own_hold_but_not_past_its_cutoff(site):
     }
 
 
+def test_a_booking_that_comes_before_its_type_is_told_to_wait(site):
+    early = site.confirm("early", "2030-11-05T09:00:00Z", meeting_type="later")
+    path = f"/v1/bookings/{early}/slots?from=2030-11-05&to=2030-11-05"
+    answer = site.team.get(path)
+    assert (answer.status_code, answer.json["code"]) == (503, "not-yet")
+    site.take(event(events.MEETING_TYPE_DEFINED, booking_id("later"), 1, DEFINITION | {"slug": "later"}))
+    assert site.team.get(path).status_code == 200
+
+
 def test_slots_ask_for_two_days_in_order_and_not_too_far_apart(site):
     for query, named in (
         ("", ["from", "to"]),
         ("from=2030-11-05&to=2030-11-04", ["to"]),
         ("from=2030-11-01&to=2031-01-02", ["to"]),
         ("from=2030-11-01&to=2030-11-02&timezone=Mars", ["timezone"]),
+        ("from=2030-W45-2&to=2030-11-05", ["from"]),
     ):
         answer = site.anybody.get(f"/v1/meeting-types/intro-call/slots?{query}")
         assert (answer.status_code, sorted(answer.json["errors"])) == (422, named)

@@ -128,15 +128,12 @@ class Queries:
         return meeting_type_of(row)
 
     def last_terms(self, slug: str) -> dict[str, Any]:
-        """A meeting type as it is, or as it last was: bookings of a deleted one still move by it.
+        """The type of a booking as it is, or as it last was: bookings of a deleted one still move by it.
 
         Raises:
-            UnknownMeetingType: there was never one under that slug.
+            NotYet: it has not come, though a booking of it has: types and bookings are topics of their own.
         """
-        row = self._type(slug, 0)
-        if row is None:
-            raise UnknownMeetingType
-        return meeting_type_of(row)
+        return meeting_type_of(self._waiting.until(lambda: self._type(slug, 0)))
 
     def slots(self, meeting_type: Mapping[str, Any], first: date, last: date, where: ZoneInfo) -> Offer:
         """What a customer can book, from day to day of a zone, both included."""
