@@ -9,20 +9,26 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
+from eventsourcing.persistence import PersistenceError
 from rebook.problems import Refused, Unauthenticated, malformed
 from rebook.sessions import Session
 
-from booking_command.refusals import UnknownApiToken
-from booking_command.store import Statement
+from booking_command.application import ATTEMPTS
+from booking_command.refusals import Busy, UnknownApiToken
+from booking_command.store import Statement, violated
 from booking_command.team import ApiToken, TeamMember
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from booking_command.store import EventStore
+
+A = TypeVar("A", TeamMember, ApiToken)
 
 _TOKEN_PREFIX = "rbk_"  # noqa: S105 - so that a leaked one is recognised for what it is
 _MEMBER = "SELECT member_id, email, password_hash, generation FROM credentials WHERE email = %s"
@@ -34,6 +40,10 @@ SET password_hash = excluded.password_hash, generation = excluded.generation
 _BEARER = """
 SELECT member_id, email FROM api_tokens JOIN credentials USING (member_id) WHERE sha256 = %s
 """
+_ENDED = "SELECT 1 FROM ended_sessions WHERE session_id = %s"
+_END = "INSERT INTO ended_sessions (session_id) VALUES (%s) ON CONFLICT DO NOTHING"
+_REMOVE = "DELETE FROM credentials WHERE member_id = %s"
+_REVOKE = "DELETE FROM api_tokens WHERE token_id = %s"
 _LIVE_SESSION = """
 SELECT 1 FROM credentials WHERE member_id = %s AND generation = %s
 AND NOT EXISTS (SELECT FROM ended_sessions WHERE session_id = %s)
@@ -47,6 +57,13 @@ class Member:
     member_id: UUID
     email: str
     session: Session | None = None
+
+
+class Change(NamedTuple, Generic[A]):
+    """A member or token with events to be stored, and what must be true together with them."""
+
+    of: A
+    beside: Statement
 
 
 class Accounts:
@@ -71,15 +88,16 @@ class Accounts:
 
     def log_out(self, session: Session) -> None:
         """End one session; ending it again changes nothing."""
-        if self._store.appender.row(
-            "SELECT 1 FROM ended_sessions WHERE session_id = %s", (session.session_id,)
-        ):
-            return
-        member = self._member(session.email)
-        assert member is not None
-        member.end_session(session.session_id)
-        ended = "INSERT INTO ended_sessions (session_id) VALUES (%s) ON CONFLICT DO NOTHING"
-        self._store.append(member, beside=[Statement(ended, (session.session_id,))])
+
+        def ended() -> Change[TeamMember] | None:
+            if self._store.appender.row(_ENDED, (session.session_id,)):
+                return None
+            member = self._member(session.email)
+            assert member is not None
+            member.end_session(session.session_id)
+            return Change(member, Statement(_END, (session.session_id,)))
+
+        self._settle(ended)
 
     def by_session(self, session: Session) -> Member:
         """Who a session's cookie stands for.
@@ -138,10 +156,13 @@ class Accounts:
         Raises:
             Refused: there is no such member.
         """
-        member = self._present(email)
-        member.remove()
-        gone = Statement("DELETE FROM credentials WHERE member_id = %s", (member.id,))
-        self._store.append(member, beside=[gone])
+
+        def removed() -> Change[TeamMember]:
+            member = self._present(email)
+            member.remove()
+            return Change(member, Statement(_REMOVE, (member.id,)))
+
+        self._settle(removed)
 
     def set_password(self, email: str, password: str) -> Session:
         """Give a member another password; their sessions end, and a new one begins.
@@ -149,9 +170,14 @@ class Accounts:
         Raises:
             Refused: there is no such member.
         """
-        member = self._present(email)
-        member.change_password()
-        self._store.append(member, beside=[self._credentials(member, password)])
+
+        def changed() -> Change[TeamMember]:
+            member = self._present(email)
+            member.change_password()
+            return Change(member, self._credentials(member, password))
+
+        member = self._settle(changed)
+        assert member is not None
         return Session.begin(str(member.id), member.email, member.generation)
 
     def change_password(self, member: Member, current: str, new: str) -> Session:
@@ -181,12 +207,34 @@ class Accounts:
         Raises:
             UnknownApiToken: there is none of that id, or it was revoked before.
         """
-        token = self._store.find(ApiToken, token_id)
-        if token is None:
-            raise UnknownApiToken
-        token.revoke(actor=member.email)
-        gone = Statement("DELETE FROM api_tokens WHERE token_id = %s", (token_id,))
-        self._store.append(token, beside=[gone])
+
+        def revoked() -> Change[ApiToken]:
+            token = self._store.find(ApiToken, token_id)
+            if token is None:
+                raise UnknownApiToken
+            token.revoke(actor=member.email)
+            return Change(token, Statement(_REVOKE, (token_id,)))
+
+        self._settle(revoked)
+
+    def _settle(self, decide: Callable[[], Change[A] | None]) -> A | None:
+        """Store what is decided, if anything; decided anew where a rival changed the same member or token meanwhile.
+
+        Raises:
+            Busy: rivals were quicker every time.
+        """
+        for _ in range(ATTEMPTS):
+            change = decide()
+            if change is None:
+                return None
+            try:
+                self._store.append(change.of, beside=[change.beside])
+            except PersistenceError as error:
+                if violated(error) != "stored_events_pkey":
+                    raise
+            else:
+                return change.of
+        raise Busy
 
     def _present(self, email: str) -> TeamMember:
         member = self._member(email)
