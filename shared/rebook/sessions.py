@@ -68,6 +68,12 @@ class Sessions:
             return True
         return False
 
+    def refresh(self, request: Request, response: Response, session: Session) -> None:
+        """Keep a session that is in use from ending, unless this very answer ends it or begins another."""
+        written = {cookie.partition("=")[0] for cookie in response.headers.getlist("Set-Cookie")}
+        if SESSION_COOKIE not in written and self.is_due_for_refresh(request):
+            self.write(response, session)
+
     def write(self, response: Response, session: Session) -> None:
         self._set(response, SESSION_COOKIE, str(self._serializer.dumps(asdict(session))), httponly=True)
         self._set(response, CSRF_COOKIE, self.csrf_token(session.session_id), httponly=False)

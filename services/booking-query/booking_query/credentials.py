@@ -75,8 +75,8 @@ class Team:
         """Keep a session that is in use from ending; after every GET."""
         member: Member | None = g.get("member")
         session = member.session if member else None
-        if session and request.method in {"GET", "HEAD"} and self._sessions.is_due_for_refresh(request):
-            self._sessions.write(response, session)
+        if session and request.method in {"GET", "HEAD"}:
+            self._sessions.refresh(request, response, session)
         return response
 
     def _identify(self) -> Member | None:
