@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from flask import Request
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from servers.command_side import ADA, MEETING_TYPE, PASSWORD
+from werkzeug.test import EnvironBuilder
 
 if TYPE_CHECKING:
+    from flask import Flask
     from flask.testing import FlaskClient
+    from rebook.drafts import Draft
     from werkzeug.test import TestResponse
 
 pytestmark = pytest.mark.usefixtures("offered")
@@ -45,6 +52,42 @@ def booked(client: FlaskClient, starts_at: str) -> dict[str, Any]:
 
 def token_of(booking: dict[str, Any]) -> str:
     return booking["manage_url"].rsplit("/", 1)[-1]
+
+
+def post(app: Flask, path: str, **options: Any) -> TestResponse:
+    """POST from a client of its own, as one of several at once has to."""
+    return app.test_client().post(path, **options)
+
+
+def logged_in(client: FlaskClient) -> dict[str, str]:
+    """The headers of a write, once the client has a session."""
+    answer = client.post("/v1/session", json={"email": "hana@example.org", "password": PASSWORD})
+    assert answer.status_code == 204
+    return {"X-CSRF-Token": client.get_cookie("rebook_csrf").value}
+
+
+def draft_of(app: Flask, answer: TestResponse, page: str) -> Draft:
+    """What a refused form's answer brings back to its page."""
+    cookies = "; ".join(header.split(";")[0] for header in answer.headers.getlist("Set-Cookie"))
+    request = Request(EnvironBuilder(page, headers={"Cookie": cookies}).get_environ())
+    found: Draft | None = app.extensions["rebook_drafts"].read(request)
+    assert found
+    return found
+
+
+def aged(session: str, *, seconds: int) -> str:
+    """The same session as if it had been used last so long ago."""
+
+    class Earlier(TimestampSigner):
+        def get_timestamp(self) -> int:
+            return super().get_timestamp() - seconds
+
+    options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    now, then = (
+        URLSafeTimedSerializer("s" * 32, salt="rebook.session.v1", signer=signer, signer_kwargs=options)
+        for signer in (TimestampSigner, Earlier)
+    )
+    return str(then.dumps(now.loads(session)))
 
 
 def events_of(command_store: str, booking_id: str) -> list[str]:
@@ -192,6 +235,51 @@ def test_a_key_is_good_for_one_request_only(client, nine):
     assert (other.status_code, other.json["code"]) == (422, "idempotency-key-reused")
 
 
+def test_a_key_is_free_again_after_a_day(client, command_store, nine):
+    key = {"Idempotency-Key": f"day-{nine}"}
+    first = book(client, at(nine, 9), **key)
+    with psycopg.connect(command_store) as connection:
+        connection.execute(
+            "UPDATE idempotency_keys SET created_at = created_at - interval '24 hours' WHERE key = %s",
+            (f"day-{nine}",),
+        )
+    second = book(client, at(nine, 10), **key)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json["booking_id"] != second.json["booking_id"]
+    assert book(client, at(nine, 10), **key).get_data() == second.get_data()
+
+
+def test_a_repeat_gets_the_same_answer_whatever_has_happened_since(client, team, nine):
+    booking = booked(client, at(nine, 9))
+    path = f"/v1/bookings/{booking['booking_id']}/reschedule"
+    known = {**team, "Idempotency-Key": f"since-{nine}", "If-Match": '"1"'}
+    first = client.post(path, json={"starts_at": at(nine, 10)}, headers=known)
+    assert client.post(f"/v1/bookings/{booking['booking_id']}/cancel", headers=team).json["version"] == 3
+    again = client.post(path, json={"starts_at": at(nine, 10)}, headers=known)
+    assert (again.status_code, again.headers["ETag"]) == (200, '"2"')
+    assert again.get_data() == first.get_data()
+
+
+def test_repeats_at_once_wait_for_the_first_answer_even_where_it_makes_their_version_stale(
+    command_app, client, team, nine
+):
+    path = f"/v1/bookings/{booked(client, at(nine, 9))['booking_id']}/reschedule"
+    for version, hour in enumerate(range(10, 22), start=1):
+        known = {**team, "Idempotency-Key": f"wait-{nine}-{version}", "If-Match": f'"{version}"'}
+        move = partial(post, command_app, path, json={"starts_at": at(nine, hour)}, headers=known)
+        answers = at_once(*[move] * 8)
+        assert {answer.status_code for answer in answers} == {200}
+        assert {answer.json["version"] for answer in answers} == {version + 1}
+
+
+@pytest.mark.parametrize("key", ["a\0b", "k" * 256])
+def test_a_forms_key_that_cannot_be_kept_is_refused_like_any_field(command_app, client, nine, key):
+    typed = {**ADA, "starts_at": at(nine, 9), "idempotency_key": key}
+    answer = client.post("/book/intro", data=typed)
+    assert answer.headers["Location"] == "/book/intro"
+    assert draft_of(command_app, answer, "/book/intro").code == "malformed-command"
+
+
 def test_a_change_that_knows_an_older_version_is_refused(client, team, nine):
     booking = booked(client, at(nine, 9))
     path = f"/v1/bookings/{booking['booking_id']}/reschedule"
@@ -199,6 +287,35 @@ def test_a_change_that_knows_an_older_version_is_refused(client, team, nine):
     assert client.post(path, json=body, headers={**team, "If-Match": '"1"'}).status_code == 200
     stale = client.post(path, json={"starts_at": at(nine, 11)}, headers={**team, "If-Match": '"1"'})
     assert (stale.status_code, stale.json["code"]) == (412, "stale-version")
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:30:00Z", "9998-12-31T23:30:00-23:59"]
+)
+def test_the_ends_of_the_calendar_are_not_on_offer(client, team, nine, moment):
+    booking = booked(client, at(nine, 9))
+    path = f"/v1/bookings/{booking['booking_id']}/reschedule"
+    for answer in (
+        client.post(path, json={"starts_at": moment}, headers=team),
+        client.post(f"/v1/manage/{token_of(booking)}/reschedule", json={"starts_at": moment}),
+        book(client, moment),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (422, "slot-unavailable")
+
+
+def test_every_422_names_what_is_wrong(client, nine):
+    key = {"Idempotency-Key": f"named-{nine}"}
+    off_step = book(client, at(nine, 9, 10))
+    assert (off_step.json["code"], list(off_step.json["errors"])) == ("slot-unavailable", ["starts_at"])
+    book(client, at(nine, 9), **key)
+    reused = book(client, at(nine, 10), **key)
+    assert (reused.json["code"], list(reused.json["errors"])) == (
+        "idempotency-key-reused",
+        ["Idempotency-Key"],
+    )
+    for blank in ("", " ", "a\0"):
+        answer = book(client, at(nine, 11), slug=blank)
+        assert (answer.json["code"], list(answer.json["errors"])) == ("malformed-command", ["meeting_type"])
 
 
 def test_a_cancelled_booking_gives_its_time_back(client, team, nine):
@@ -244,6 +361,13 @@ def test_what_is_wrong_with_a_booking_is_told_field_by_field(client):
     }
 
 
+def test_a_field_is_named_by_its_path_whatever_its_name(client):
+    body = {"key": 1, "value": 1, "customer": {**ADA, "value": 1}}
+    errors = client.post("/v1/bookings", json=body).json["errors"]
+    assert {"key", "value", "customer.value"} <= set(errors)
+    assert "_body" not in errors
+
+
 def test_a_session_writes_only_with_its_csrf_token(client, nine):
     booking = booked(client, at(nine, 9))
     path = f"/v1/bookings/{booking['booking_id']}/cancel"
@@ -267,6 +391,65 @@ def test_a_meeting_type_that_does_not_change_makes_no_event(client, team):
     assert client.delete(path, headers=team).status_code == 404
     again = client.put(path, json=MEETING_TYPE, headers=team)
     assert (again.status_code, again.json["version"]) == (201, 3)
+
+
+def test_a_session_in_use_is_kept_by_what_it_writes(client, nine):
+    csrf = logged_in(client)
+    an_hour_old = aged(client.get_cookie("rebook_session").value, seconds=3_600)
+    client.set_cookie("rebook_session", an_hour_old)
+    path = f"/v1/bookings/{booked(client, at(nine, 9))['booking_id']}/resend-confirmation"
+    assert client.post(path, headers=csrf).status_code == 202
+    assert client.get_cookie("rebook_session").value != an_hour_old
+    assert "Set-Cookie" not in client.post(path, headers=csrf).headers
+    client.set_cookie("rebook_session", an_hour_old)
+    assert client.delete("/v1/session", headers=csrf).status_code == 204
+    assert client.get_cookie("rebook_session") is None
+
+
+def test_logouts_of_one_member_at_once_all_succeed(command_app):
+    clients = [command_app.test_client() for _ in range(6)]
+    log_out = [partial(each.delete, "/v1/session", headers=logged_in(each)) for each in clients]
+    assert {answer.status_code for answer in at_once(*log_out)} == {204}
+
+
+def test_a_token_that_is_revoked_several_times_at_once_is_revoked_once(command_app, client, team):
+    for _ in range(5):
+        token_id = client.post("/v1/api-tokens", json={"name": "short-lived"}, headers=team).json["id"]
+        revoke = [partial(command_app.test_client().delete, f"/v1/api-tokens/{token_id}", headers=team)] * 4
+        assert sorted(answer.status_code for answer in at_once(*revoke)) == [204, 404, 404, 404]
+
+
+def test_null_is_absent_in_the_hours_too(client, team):
+    path = "/v1/meeting-types/nulls"
+    hours = {"mon": [["09:00", "24:00"]], "tue": None}
+    body = {**MEETING_TYPE, "weekly_hours": hours, "date_overrides": {"2030-12-24": None}, "notify": None}
+    assert client.put(path, json=body, headers=team).status_code == 201
+    plain = {**MEETING_TYPE, "weekly_hours": {"mon": [["09:00", "24:00"]]}}
+    assert client.put(path, json=plain, headers=team).json["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("weekly_hours", {"mon": [["09:00", "12:00"], ["11:00", "13:00"]]}, "weekly_hours.mon"),
+        ("weekly_hours", {"mon": [["12:00", "09:00"]]}, "weekly_hours.mon"),
+        ("weekly_hours", {"mon": [["24:00", "24:00"]]}, "weekly_hours.mon"),
+        ("weekly_hours", {"mon": [["9:00", "12:00"]]}, "weekly_hours.mon.0.0"),
+        ("weekly_hours", {"funday": []}, "weekly_hours.funday"),
+        ("weekly_hours", [], "weekly_hours"),
+        ("date_overrides", {"2030-02-30": []}, "date_overrides.2030-02-30"),
+        ("date_overrides", {"2030-W52-2": []}, "date_overrides.2030-W52-2"),
+        ("host", {"name": "Hana", "email": "j\u00f6rg@example.org"}, "host.email"),
+        ("reminders_minutes_before", [60, -1], "reminders_minutes_before.1"),
+        ("duration_minutes", 1_441, "duration_minutes"),
+        ("location", "x" * 501, "location"),
+        ("description", "x" * 2_001, "description"),
+        ("title", "one\ntwo", "title"),
+    ],
+)
+def test_what_is_wrong_with_a_meeting_type_is_told_by_its_path(client, team, field, value, named):
+    answer = client.put("/v1/meeting-types/wrong", json={**MEETING_TYPE, field: value}, headers=team)
+    assert (answer.status_code, list(answer.json["errors"])) == (422, [named])
 
 
 def test_a_refused_form_goes_back_to_its_page_and_keeps_what_was_typed(command_app, client, nine):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from flask import Response
     from flask_limiter import Limiter
     from rebook.manage_links import ManageLinks
     from rebook.sessions import Sessions
@@ -83,6 +84,13 @@ class Access:
         if self._limited:
             self._limiter.limiter.hit(self._per_customer, "customer", customer.lower())
 
+    def refresh(self, response: Response) -> Response:
+        """Keep the session of whoever is asking from ending; after every command."""
+        member: Member | None = g.get("member")
+        if member and member.session:
+            self.sessions.refresh(request, response, member.session)
+        return response
+
     def must_repeat_csrf_token(self) -> None:
         """Refuse a write that a session's cookie alone vouches for (header or form field must repeat its token)."""
         member: Member | None = g.get("member")
@@ -106,6 +114,16 @@ def team_only(view: F) -> F:
         return view(*args, **kwargs)
 
     return cast("F", guarded)
+
+
+def by_link(view: F) -> F:
+    """Give the view the id of the booking that its manage token opens, before anything else is looked at."""
+
+    @functools.wraps(view)
+    def opened(*args: Any, token: str, **kwargs: Any) -> Any:
+        return view(*args, booking_id=access().booking_of(token), **kwargs)
+
+    return cast("F", opened)
 
 
 def acting() -> Member:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rebook.events import CUSTOMER
 from rebook.openapi import IDEMPOTENCY_KEY, IF_MATCH, TEAM_ONLY, may_refuse
 
-from booking_command.access import access, acting, team_only
+from booking_command.access import access, acting, by_link, team_only
 from booking_command.answers import ConfirmedSchema, ReceiptSchema, answered
 from booking_command.commands import (
     Cancel,
@@ -30,6 +30,8 @@ from booking_command.requests import (
 )
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from flask import Response
 
     from booking_command.application import Receipt
@@ -102,22 +104,24 @@ def resend_confirmation(_: dict[str, Any], booking_id: str) -> Response:
 @blueprint.post("/manage/<token>/reschedule")
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY, IF_MATCH])
 @may_refuse(blueprint, *BOOKING_REFUSALS, *LINK_REFUSALS, *CHANGE_REFUSALS, *MOVE_REFUSALS)
+@by_link
 @blueprint.arguments(RescheduleSchema())
 @blueprint.response(200, ReceiptSchema)
-def reschedule_by_link(body: dict[str, Any], token: str) -> Response:
+def reschedule_by_link(body: dict[str, Any], booking_id: UUID) -> Response:
     """Move one's own meeting."""
-    command = Reschedule(access().booking_of(token), actor=CUSTOMER, **body)
+    command = Reschedule(booking_id, actor=CUSTOMER, **body)
     return answered(bookings().reschedule(command, conditions()))
 
 
 @blueprint.post("/manage/<token>/cancel")
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY, IF_MATCH])
 @may_refuse(blueprint, *BOOKING_REFUSALS, *LINK_REFUSALS, "meeting-started")
+@by_link
 @blueprint.arguments(CancelSchema())
 @blueprint.response(200, ReceiptSchema)
-def cancel_by_link(body: dict[str, Any], token: str) -> Response:
+def cancel_by_link(body: dict[str, Any], booking_id: UUID) -> Response:
     """Cancel one's own meeting."""
-    command = Cancel(access().booking_of(token), actor=CUSTOMER, **body)
+    command = Cancel(booking_id, actor=CUSTOMER, **body)
     return answered(bookings().cancel(command, conditions()))
 
 

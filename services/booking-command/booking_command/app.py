@@ -38,7 +38,7 @@ def create_app(settings: CommandSettings | None = None) -> Flask:
     settings = settings or load(CommandSettings)
     use_bundled_zones()
     logs.configure("booking-command")
-    app = web.new_app("booking_command", settings.public_url, settings.trusted_proxies)
+    app = web.new_app("booking_command", settings.public_url, settings.trusted_proxies, static_folder=None)
     _put_together(app, settings)
     web.when_refused(app, forms.refused)
     app.before_request(_correlate)
@@ -62,7 +62,9 @@ def _put_together(app: Flask, settings: CommandSettings) -> None:
     app.extensions["rebook_accounts"] = accounts
     app.extensions["rebook_drafts"] = Drafts(settings.session_keys, secure=settings.secure)
     limit(app, settings)
-    app.extensions["rebook_access"] = Access(accounts, sessions, links, limiter, settings)
+    access = Access(accounts, sessions, links, limiter, settings)
+    app.after_request(access.refresh)
+    app.extensions["rebook_access"] = access
 
 
 def _correlate() -> None:

@@ -17,9 +17,10 @@ from eventsourcing.persistence import PersistenceError
 from rebook.availability import Schedule
 from rebook.meeting_types import is_slug
 from rebook.moments import format_moment
+from rebook.problems import Refused
 
 from booking_command.booking import Booking
-from booking_command.commands import UNCONDITIONAL, Conditions, IdempotencyKey
+from booking_command.commands import NO_VERSION, UNCONDITIONAL, Conditions, IdempotencyKey
 from booking_command.meeting_type import MeetingType
 from booking_command.refusals import (
     Busy,
@@ -42,10 +43,13 @@ _LONGEST_PAUSE_S = 0.05  # between two attempts; random, so that rivals part
 
 _RECEIPT = """
 SELECT key.fingerprint, key.booking_id, key.version, key.status, key.starts_at, key.ends_at,
-       event.notification_id AS position
+       event.notification_id AS position, key.created_at > now() - interval '24 hours' AS is_kept
 FROM idempotency_keys AS key JOIN stored_events AS event
   ON event.originator_id = key.booking_id AND event.originator_version = key.version
-WHERE key.scope = %s AND key.key = %s AND key.created_at > now() - interval '24 hours'
+WHERE key.scope = %s AND key.key = %s
+"""
+_FORGET = """
+DELETE FROM idempotency_keys WHERE scope = %s AND key = %s AND created_at <= now() - interval '24 hours' RETURNING 1
 """
 _REMEMBER = """
 INSERT INTO idempotency_keys (scope, key, fingerprint, booking_id, version, status, starts_at, ends_at)
@@ -99,6 +103,8 @@ class Bookings:
             may_book()
             offered = self._meeting_type(command.meeting_type)
             offered.must_be_offered()
+            if not conditions.allow(NO_VERSION):
+                raise StaleVersion
             return Booking.confirm(
                 booking_id,
                 offered.slug,
@@ -153,14 +159,11 @@ class Bookings:
             answered = self._answered(conditions.key)
             if answered:
                 return answered
-            booking = decide()
             try:
-                return self._save(booking, conditions.key)
-            except PersistenceError as error:
-                answered = self._answered(
-                    conditions.key
-                )  # by a rival with the same key, which has the slot now
-                if answered:
+                return self._save(decide(), conditions.key)
+            except (PersistenceError, Refused) as error:
+                answered = self._answered(conditions.key)
+                if answered:  # meanwhile, to a rival with the same key: what refused this one is its doing
                     return answered
                 _must_be_lost_race(error)
             time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311
@@ -187,6 +190,9 @@ class Bookings:
         if row is None:
             return None
         known = dict(row)
+        if not known.pop("is_kept"):
+            self._store.appender.row(_FORGET, (key.scope, key.key))
+            return None
         if known.pop("fingerprint") != key.fingerprint:
             raise IdempotencyKeyReused
         return Receipt(**known, repeated=True)
@@ -221,8 +227,8 @@ def _remember(key: IdempotencyKey | None, booking: Booking) -> list[Statement]:
     return [Statement(_REMEMBER, (key.scope, key.key, key.fingerprint, *receipt))]
 
 
-def _must_be_lost_race(error: PersistenceError) -> None:
-    """Return when the command is to be decided anew; raise what else an append failed for."""
+def _must_be_lost_race(error: PersistenceError | Refused) -> None:
+    """Return when the command is to be decided anew; raise what else it failed for."""
     reason = violated(error)
     if reason == "slot_holds_never_overlap":
         raise SlotTaken from None

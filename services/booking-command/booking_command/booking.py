@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from rebook.availability import Schedule
     from rebook.meeting_types import MeetingType
 
-_NO_LONGER = "That time has passed or is not on offer. Choose one of the times on offer; nothing was changed."
-
 
 class Booking(Stream):
     """One customer's claim on one slot, from confirmation to the meeting."""
@@ -92,7 +90,7 @@ class Booking(Stream):
             SlotUnavailable: the type does not offer that start now.
         """
         if not (schedule.is_bookable_at(starts_at, now) and schedule.lies_in_hours(starts_at)):
-            raise SlotUnavailable(_NO_LONGER)
+            raise SlotUnavailable
         slot = schedule.slot(starts_at)
         return cls.begin(
             cls.Confirmed,
@@ -153,7 +151,7 @@ class Booking(Stream):
             return
         allowed = schedule.is_bookable_at(starts_at, now) if actor == CUSTOMER else now <= starts_at
         if not (allowed and schedule.lies_in_hours(starts_at)):
-            raise SlotUnavailable(_NO_LONGER)
+            raise SlotUnavailable
         slot = schedule.slot(starts_at)
         self._rescheduled(
             self.slot.starts_at,

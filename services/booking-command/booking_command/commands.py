@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 KEY_MAX_LENGTH = 255
 PASSWORD_MIN_LENGTH = 8
 PASSWORD_MAX_LENGTH = 1_000
+NO_VERSION = 0  # of a stream that has not begun
 PUBLIC = "public"  # the scope of Idempotency-Keys that come without credentials
 
 
@@ -44,7 +45,7 @@ class CustomerSchema(CommandSchema):
 class ConfirmSchema(CommandSchema):
     """The body of `POST /v1/bookings`."""
 
-    meeting_type = fields.String(required=True)
+    meeting_type = Line(NAME_MAX_LENGTH, required=True)
     starts_at = Moment(required=True)
     customer = fields.Nested(CustomerSchema, required=True)
     notes = Note(NOTE_MAX_LENGTH, load_default="")
@@ -133,10 +134,10 @@ class Conditions:
     key: IdempotencyKey | None = None
 
     def allow(self, version: int) -> bool:
-        """Whether a stream of that version (0: there is none) is the one the caller knows."""
+        """Whether a stream of that version (`NO_VERSION`: there is none) is the one the caller knows."""
         if self.if_match is None:
             return True
-        return version > 0 and self.if_match in {"*", f'"{version}"'}
+        return version != NO_VERSION and self.if_match in {"*", f'"{version}"'}
 
 
 UNCONDITIONAL = Conditions()

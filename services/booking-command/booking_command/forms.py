@@ -24,6 +24,7 @@ from booking_command.commands import (
     RescheduleSchema,
 )
 from booking_command.limits import limited_bookings
+from booking_command.refusals import KEY_HEADER
 from booking_command.requests import bookings, idempotency_key
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def refused(refusal: Refused) -> Response | None:
     fields = {} if refusal.code == "body-too-large" else request.form
     kept = {name: value for name, value in fields.items() if name not in _NEVER_KEPT}
     answer = see_other(path)
-    drafts().write(answer, path, Draft(refusal.code, refusal.detail, refusal.errors or {}, kept))
+    errors = {name: said for name, said in (refusal.errors or {}).items() if name != KEY_HEADER}
+    drafts().write(answer, path, Draft(refusal.code, refusal.detail, errors, kept))
     return answer
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from eventsourcing.persistence import PersistenceError
 
 from booking_command.application import ATTEMPTS
+from booking_command.commands import NO_VERSION
 from booking_command.meeting_type import MeetingType
 from booking_command.refusals import Busy, StaleVersion, UnknownMeetingType
 from booking_command.store import violated
@@ -48,7 +49,7 @@ class Offers:
     ) -> tuple[MeetingType, bool]:
         offered = self._find(slug)
         added = offered is None or offered.deleted
-        if not conditions.allow(0 if offered is None or offered.deleted else offered.version):
+        if not conditions.allow(NO_VERSION if offered is None or offered.deleted else offered.version):
             raise StaleVersion
         if offered is None:
             return MeetingType.define(slug, terms, actor=actor), added

@@ -18,6 +18,9 @@ __all__ = [
     "UnknownMeetingType",
 ]
 
+KEY_HEADER = "Idempotency-Key"
+_NO_LONGER = "That time has passed or is not on offer. Choose one of the times on offer; nothing was changed."
+
 
 class SlotTaken(Refused):
     """Another booking of this host holds some of that time."""
@@ -29,6 +32,9 @@ class SlotUnavailable(Refused):
     """The time is outside hours, past, under notice, or beyond the horizon."""
 
     code = "slot-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(_NO_LONGER, errors={"starts_at": [_NO_LONGER]})
 
 
 class BookingIsCancelled(Refused):
@@ -59,6 +65,9 @@ class IdempotencyKeyReused(Refused):
     """The key was used for a request with another method, path or body."""
 
     code = "idempotency-key-reused"
+
+    def __init__(self) -> None:
+        super().__init__(errors={KEY_HEADER: ["Was used for another request."]})
 
 
 class UnknownApiToken(Refused):

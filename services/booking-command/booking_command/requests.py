@@ -14,7 +14,7 @@ from webargs.flaskparser import FlaskParser
 
 from booking_command.access import access
 from booking_command.commands import KEY_MAX_LENGTH, PUBLIC, Conditions, IdempotencyKey
-from booking_command.refusals import UnknownApiToken, UnknownBooking
+from booking_command.refusals import KEY_HEADER, UnknownApiToken
 
 if TYPE_CHECKING:
     from marshmallow import ValidationError
@@ -28,9 +28,12 @@ BODY_REFUSALS = (
     "unsupported-media-type",
     "malformed-json",
     "malformed-command",
+    "malformed-query",
     "unavailable",
 )
 TEAM_REFUSALS = ("unauthenticated", "csrf")
+BARE_REFUSALS = (*TEAM_REFUSALS, "malformed-query", "unavailable")  # of what comes without a body
+NOBODYS_ID = UUID(int=0)
 BOOKING_REFUSALS = (*BODY_REFUSALS, "idempotency-key-reused", "stale-version", "busy")
 
 
@@ -39,7 +42,7 @@ class BodyParser(FlaskParser):
 
     def load_json(self, req: Any, schema: Any) -> Any:
         body = json_body()
-        access().must_repeat_csrf_token()
+        admit()
         return body
 
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
@@ -48,6 +51,18 @@ class BodyParser(FlaskParser):
 
 class CommandBlueprint(Blueprint):  # type: ignore[misc]
     ARGUMENTS_PARSER = BodyParser()
+
+
+def admit() -> None:
+    """Let a command pass to its body, if it has one.
+
+    Raises:
+        Refused: a session's CSRF token is missing, or there are query parameters: no command has any.
+    """
+    access().must_repeat_csrf_token()
+    unknown = [name for name, value in request.args.items() if value]
+    if unknown:
+        raise malformed({name: ["There is no such parameter."] for name in unknown}, "malformed-query")
 
 
 def bookings() -> Bookings:
@@ -63,11 +78,11 @@ def accounts() -> Accounts:
 
 
 def known_booking(text: str) -> UUID:
-    """A booking's id out of a path; what is no UUID is just unknown."""
+    """A booking's id out of a path; what is no UUID is just unknown, and refused where an unknown id is."""
     try:
         return UUID(text)
     except ValueError:
-        raise UnknownBooking from None
+        return NOBODYS_ID
 
 
 def known_token(text: str) -> UUID:
@@ -94,15 +109,20 @@ def conditions() -> Conditions:
     """`If-Match` and `Idempotency-Key` of the request.
 
     Raises:
-        Refused: the key is too long.
+        Refused: the key cannot be one.
     """
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > KEY_MAX_LENGTH:
-        raise malformed({"Idempotency-Key": [f"At most {KEY_MAX_LENGTH} characters."]})
+    key = request.headers.get(KEY_HEADER, "")
     return Conditions(request.headers.get("If-Match"), idempotency_key(key, json_body()) if key else None)
 
 
 def idempotency_key(key: str, body: Any) -> IdempotencyKey:
+    """The key of the request, in the scope of who is asking.
+
+    Raises:
+        Refused: the key is too long, or holds what no database can carry.
+    """
+    if len(key) > KEY_MAX_LENGTH or "\0" in key:
+        raise malformed({KEY_HEADER: [f"At most {KEY_MAX_LENGTH} characters, none of them NUL."]})
     member = g.get("member")
     scope = str(member.member_id) if member else PUBLIC
     return IdempotencyKey.of(scope, key, request.method, request.path, body)

@@ -28,7 +28,7 @@ from psycopg.rows import dict_row
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from eventsourcing.persistence import InfrastructureFactory, PersistenceError
+    from eventsourcing.persistence import InfrastructureFactory
     from eventsourcing.postgres import PostgresDatastore
     from psycopg import Connection
     from psycopg.rows import DictRow
@@ -202,7 +202,7 @@ def _together(stored_events: Sequence[StoredEvent], beside: Sequence[Statement])
     return f"WITH {', '.join([*parts, f'stored AS ({insert})'])} SELECT notification_id FROM stored", values  # noqa: S608
 
 
-def violated(error: PersistenceError) -> str | None:
+def violated(error: Exception) -> str | None:
     """The name of the constraint that refused an append; `race` where it waited in vain for a rival."""
     cause = error.__cause__
     if isinstance(cause, (DeadlockDetected, LockNotAvailable)):

@@ -12,10 +12,12 @@ from booking_command.commands import ApiTokenSchema, LoginSchema
 from booking_command.limits import limited_login
 from booking_command.refusals import UnknownMeetingType
 from booking_command.requests import (
+    BARE_REFUSALS,
     BODY_REFUSALS,
     TEAM_REFUSALS,
     CommandBlueprint,
     accounts,
+    admit,
     checked_slug,
     conditions,
     known_token,
@@ -43,12 +45,12 @@ def define_meeting_type(terms: MeetingType, slug: str) -> Response:
 
 @blueprint.delete("/meeting-types/<slug>")
 @blueprint.doc(security=TEAM_ONLY, parameters=[IF_MATCH])
-@may_refuse(blueprint, *TEAM_REFUSALS, "unknown-meeting-type", "stale-version", "busy", "unavailable")
+@may_refuse(blueprint, *BARE_REFUSALS, "unknown-meeting-type", "stale-version", "busy")
 @team_only
 @blueprint.response(204)
 def delete_meeting_type(slug: str) -> Response:
     """Take a meeting type off the offer; its bookings stay."""
-    access().must_repeat_csrf_token()
+    admit()
     if not is_slug(slug):
         raise UnknownMeetingType
     receipt = offers().delete(slug, actor=acting().email, conditions=conditions())
@@ -71,12 +73,12 @@ def log_in(body: dict[str, str]) -> Response:
 
 @blueprint.delete("/session")
 @blueprint.doc(security=TEAM_ONLY)
-@may_refuse(blueprint, *TEAM_REFUSALS, "unavailable")
+@may_refuse(blueprint, *BARE_REFUSALS, "busy")
 @team_only
 @blueprint.response(204)
 def log_out() -> Response:
     """End the session."""
-    access().must_repeat_csrf_token()
+    admit()
     answer = Response(status=204)
     if session := acting().session:
         accounts().log_out(session)
@@ -101,11 +103,11 @@ def issue_api_token(body: dict[str, str]) -> Response:
 
 @blueprint.delete("/api-tokens/<token_id>")
 @blueprint.doc(security=TEAM_ONLY)
-@may_refuse(blueprint, *TEAM_REFUSALS, "unknown-api-token", "unavailable")
+@may_refuse(blueprint, *BARE_REFUSALS, "unknown-api-token", "busy")
 @team_only
 @blueprint.response(204)
 def revoke_api_token(token_id: str) -> Response:
     """End an API token."""
-    access().must_repeat_csrf_token()
+    admit()
     accounts().revoke_token(acting(), known_token(token_id))
     return Response(status=204)
