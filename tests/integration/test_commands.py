@@ -393,6 +393,27 @@ def test_a_meeting_type_that_does_not_change_makes_no_event(client, team):
     assert (again.status_code, again.json["version"]) == (201, 3)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ("/scheduling/account", "/scheduling/account"),
+        ("/scheduling/bookings?q=\u00fc", "/scheduling/bookings?q=%C3%BC"),
+        ("https://evil.example", "/scheduling/bookings"),
+        ("//evil.example", "/scheduling/bookings"),
+        ("/scheduling/..//evil.example", "/scheduling/bookings"),
+        ("/scheduling\\evil.example", "/scheduling/bookings"),
+        ("/scheduling\r\nX-Evil: 1", "/scheduling/bookings"),
+        ("/scheduling/\t/evil.example", "/scheduling/bookings"),
+    ],
+)
+def test_a_login_goes_on_to_a_path_of_ours_only(command_app, client, wanted, shown):
+    token = command_app.extensions["rebook_access"].sessions.csrf_token("a login form's")
+    client.set_cookie("rebook_csrf", token)
+    typed = {"email": "hana@example.org", "password": PASSWORD, "csrf_token": token, "next": wanted}
+    answer = client.post("/login", data=typed)
+    assert (answer.headers["Location"], client.get_cookie("rebook_session") is not None) == (shown, True)
+
+
 def test_a_session_in_use_is_kept_by_what_it_writes(client, nine):
     csrf = logged_in(client)
     an_hour_old = aged(client.get_cookie("rebook_session").value, seconds=3_600)

@@ -157,6 +157,6 @@ def _shown(version: int, booking_id: str, done: str) -> Response:
 
 def _own_path(path: str) -> str:
     """Where to go after the login: a path of ours, and nothing that a browser could take for another site."""
-    if path.startswith("/scheduling") and "\\" not in path and "//" not in path:
+    if path.startswith("/scheduling") and path.isprintable() and "\\" not in path and "//" not in path:
         return path
     return _BOOKINGS
