@@ -19,7 +19,7 @@ from rebook.serving import answer_health, serve
 from rebook.settings import load
 
 from booking_command.accounts import Accounts
-from booking_command.commands import PASSWORD_MIN_LENGTH
+from booking_command.commands import PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH
 from booking_command.relay import run
 from booking_command.settings import OwnerSettings, RelaySettings, StoreSettings, WebProcess
 from booking_command.store import EventStore
@@ -174,4 +174,6 @@ def _password() -> str:
     )
     if len(given) < PASSWORD_MIN_LENGTH:
         raise click.ClickException(f"A password has at least {PASSWORD_MIN_LENGTH} characters.")
+    if len(given) > PASSWORD_MAX_LENGTH:
+        raise click.ClickException(f"A password has at most {PASSWORD_MAX_LENGTH} characters.")
     return str(given)
