@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from uuid import UUID, uuid4
 
@@ -11,12 +14,16 @@ import psycopg
 import pytest
 from booking_command.reader import read_after
 from rebook.migrations import migrate
+from servers import doomed_writer
+from servers.waiting import until
 
 _INSERT = (
     "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (%s, %s, 'Test', '')"
 )
 WRITERS = 8
 STREAMS_EACH = 40
+PROCESSES = 4
+LIVES_EACH = 6
 
 
 @pytest.fixture
@@ -115,3 +122,45 @@ def test_writers_that_stall_roll_back_and_die_hide_nothing_and_reorder_nothing(s
     for stream, version in seen:
         assert version == newest.get(stream, 0) + 1
         newest[stream] = version
+
+
+def live_and_die(store_url: str, seed: int, streams: list[str]) -> None:
+    """A writer process that is started again and again, and killed after some transactions if not sooner."""
+    chance = random.Random(seed)
+    for life in range(LIVES_EACH):
+        program = [sys.executable, doomed_writer.__file__, store_url, f"{seed}-{life}", *streams]
+        with subprocess.Popen(program, stdout=subprocess.PIPE) as writer:
+            for _ in zip(range(chance.randrange(1, 60)), writer.stdout, strict=False):
+                pass
+            writer.kill()
+
+
+def others_at_work(connection: psycopg.Connection) -> int:
+    (count,) = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    ).fetchone()
+    return count
+
+
+def test_writers_that_are_killed_and_come_back_hide_nothing_and_reorder_nothing(store_url, reader):
+    streams = [str(uuid4()) for _ in range(6)]
+    seen: list[tuple[int, UUID, int]] = []
+
+    def read_on() -> None:
+        while batch := read_after(reader, seen[-1][0] if seen else 0, 7):
+            seen.extend((event.position, event.stream_id, event.version) for event in batch)
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        lives = [pool.submit(live_and_die, store_url, seed, streams) for seed in range(PROCESSES)]
+        while not all(life.done() for life in lives):
+            read_on()
+    for life in lives:
+        life.result()
+    until(lambda: not others_at_work(reader), 10, "the end of what the killed ones had begun")
+    read_on()
+    stored = "SELECT notification_id, originator_id, originator_version FROM stored_events ORDER BY 1"
+    assert seen == reader.execute(stored).fetchall()
+    for stream in streams:
+        versions = [version for _, stream_id, version in seen if str(stream_id) == stream]
+        assert versions == list(range(1, len(versions) + 1))
+    assert len(seen) > PROCESSES * LIVES_EACH
