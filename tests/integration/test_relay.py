@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sysconfig
 import threading
 from contextlib import contextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import psycopg
 import pytest
+import requests
 from booking_command.lease import Lease, LeaseLost
 from booking_command.relay import TopicsChanged, run
 from booking_command.settings import RelaySettings
@@ -22,25 +29,30 @@ from rebook_infra.ports import free_port
 from servers.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rebook.cloudevents import Event
 
 PATIENCE_S = 30
+BOOKING_COMMAND = Path(sysconfig.get_path("scripts")) / "booking-command"
 
 
 @pytest.fixture
-def settings(database, kafka, topic_prefix) -> RelaySettings:
+def environment(database, kafka, topic_prefix) -> dict[str, str]:
     fresh = database("relay")
     with psycopg.connect(fresh.owner_url) as owner:
         migrate(owner, [files("booking_command") / "sql"])
-    environment = {
+    return {
         "BOOKING_COMMAND_DATABASE_URL": fresh.url,
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "TOPIC_PREFIX": topic_prefix,
         "BOOKING_COMMAND_RELAY_PORT": str(free_port()),
         "RELAY_LEASE_S": "2",
     }
+
+
+@pytest.fixture
+def settings(environment) -> RelaySettings:
     return load(RelaySettings, environment)
 
 
@@ -62,6 +74,48 @@ def running(settings: RelaySettings) -> Iterator[list[BaseException]]:
     finally:
         stop.set()
         thread.join(PATIENCE_S)
+
+
+class RelayProcess:
+    """`booking-command relay` as it runs in production, with a port of its own."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.port = free_port()
+        self._log = log
+        own = {"BOOKING_COMMAND_RELAY_PORT": str(self.port)}
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [BOOKING_COMMAND, "relay"],
+                env={**os.environ, **environment, **own},
+                stdout=output,
+                stderr=output,
+            )
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def metric(self, name: str) -> float:
+        text = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5).text
+        [value] = [line.split()[1] for line in text.splitlines() if line.startswith(f"{name} ")]
+        return float(value)
+
+
+@pytest.fixture
+def relay_process(environment, tmp_path) -> Iterator[Callable[[], RelayProcess]]:
+    """Starts a relay process; all are gone after the test."""
+    started: list[RelayProcess] = []
+
+    def start() -> RelayProcess:
+        started.append(RelayProcess(environment, tmp_path / f"relay-{len(started)}.log"))
+        return started[-1]
+
+    yield start
+    for relay in started:
+        relay.close()
 
 
 def team_changes(settings: RelaySettings, email: str) -> None:
@@ -130,3 +184,67 @@ def test_a_standby_takes_over_from_a_relay_that_went_silent(settings):
             published(settings, 3)
         with pytest.raises(LeaseLost):
             silent.advance([settings.topic("team")], 1)
+
+
+def epoch(settings: RelaySettings) -> int:
+    """How often the lease has changed hands."""
+    with psycopg.connect(settings.database_url) as connection:
+        return connection.execute("SELECT epoch FROM relay_lease").fetchone()[0]
+
+
+def cursor(settings: RelaySettings) -> int:
+    with psycopg.connect(settings.database_url) as connection:
+        return connection.execute("SELECT coalesce(min(position), 0) FROM relay_cursors").fetchone()[0]
+
+
+def firsts(events: list[Event]) -> list[int]:
+    """The versions of one stream without what is repeated."""
+    return list(dict.fromkeys(event.sequence for event in events))
+
+
+def test_a_stopped_relay_is_replaced_and_ends_by_itself_once_it_goes_on(settings, relay_process):
+    store = EventStore(settings.database_url, connections=1)
+    member = TeamMember.add("ada@example.org")
+
+    def change(times: int) -> int:
+        for _ in range(times):
+            member.change_password()
+        return store.append(member)
+
+    last = change(200)
+    active = relay_process()
+    until(lambda: cursor(settings) >= last, PATIENCE_S, "the first relay's publishing")
+    standby = relay_process()
+    change(200)  # so that it may well be stopped in the middle of a batch
+    active.process.send_signal(signal.SIGSTOP)
+    last = change(200)
+    until(lambda: cursor(settings) >= last, PATIENCE_S, "the standby's publishing")
+    assert epoch(settings) == 2
+    active.process.send_signal(signal.SIGCONT)
+    last = change(200)
+    assert active.process.wait(PATIENCE_S) != 0
+    assert "LeaseLost" in active.said()
+    assert standby.process.poll() is None
+    until(lambda: cursor(settings) >= last, PATIENCE_S, "the standby's publishing on")
+    assert epoch(settings) == 2
+    store.close()
+    assert firsts(published(settings, 801)) == list(range(1, 802))
+
+
+def test_a_relay_tells_its_backlog_on_a_port_of_its_own(settings, relay_process):
+    team_changes(settings, "ada@example.org")
+    relay = relay_process()
+    until(lambda: cursor(settings) == 3, PATIENCE_S, "the backlog's end")
+    until(lambda: relay.metric("relay_events_published_total") == 3, PATIENCE_S)
+    until(lambda: relay.metric("relay_backlog_events") == 0, PATIENCE_S)
+
+
+def test_past_holds_are_pruned_and_coming_ones_stay(settings):
+    past, coming = uuid4(), uuid4()
+    hold = "SELECT take_hold(%s, 'hana@example.org', %s, %s)"
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        connection.execute(hold, (past, "2020-11-05T09:00Z", "2020-11-05T09:30Z"))
+        connection.execute(hold, (coming, "2030-11-05T09:00Z", "2030-11-05T09:30Z"))
+        held = "SELECT booking_id FROM slot_holds"
+        with running(settings):
+            until(lambda: connection.execute(held).fetchall() == [(coming,)], PATIENCE_S)
