@@ -129,7 +129,7 @@ def team_changes(settings: RelaySettings, email: str) -> None:
 
 
 def published(settings: RelaySettings, count: int) -> list[Event]:
-    """The first `count` events on the team's topic."""
+    """What is on the team's topic, repeats included, up to `count` different events."""
     found: list[Event] = []
     reader = consumer(settings, None)
     until(lambda: settings.topic("team") in reader.topics(), PATIENCE_S)
@@ -138,7 +138,7 @@ def published(settings: RelaySettings, count: int) -> list[Event]:
     def enough() -> bool:
         for records in reader.poll(timeout_ms=500).values():
             found.extend(event_of(record.headers, record.value) for record in records)
-        return len(found) >= count
+        return len({event.id for event in found}) >= count
 
     until(enough, PATIENCE_S)
     reader.close()
