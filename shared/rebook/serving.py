@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from rebook.settings import flag, keys, origin, setting, text, whole
+from rebook.settings import flag, keys, origin, rate, setting, text, whole
 from rebook.web import alive, measurements
 
 if TYPE_CHECKING:
@@ -41,6 +41,16 @@ class WebSettings:
         "TRUSTED_PROXIES", whole(0, 10), "Proxies in front whose X-Forwarded headers are believed", "1"
     )
     rate_limits: bool = setting("REBOOK_RATE_LIMITS", flag, "Whether requests are limited at all", "1")
+    rate_limit_storage: str = setting(
+        "RATE_LIMIT_STORAGE", text, "Where rate limits are counted, as flask-limiter writes it", "memory://"
+    )
+    rate_limit_unknown_links: str = setting(
+        "RATE_LIMIT_UNKNOWN_LINKS",
+        rate,
+        "Manage links from one client address that open nothing",
+        "30/minute",
+    )
+    web_threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each worker process", "8")
 
     @property
     def secure(self) -> bool:

@@ -31,10 +31,6 @@ class OwnerSettings:
 class CommandSettings(WebSettings, StoreSettings):
     """What the web process decides by."""
 
-    web_threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each worker process", "8")
-    rate_limit_storage: str = setting(
-        "RATE_LIMIT_STORAGE", text, "Where rate limits are counted, as flask-limiter writes it", "memory://"
-    )
     rate_limit_bookings: str = setting(
         "RATE_LIMIT_BOOKINGS", rate, "Bookings by one client address", "30/minute"
     )
@@ -42,12 +38,6 @@ class CommandSettings(WebSettings, StoreSettings):
         "RATE_LIMIT_BOOKINGS_PER_CUSTOMER", rate, "Bookings for one customer's address", "10/day"
     )
     rate_limit_login: str = setting("RATE_LIMIT_LOGIN", rate, "Logins from one client address", "10/minute")
-    rate_limit_unknown_links: str = setting(
-        "RATE_LIMIT_UNKNOWN_LINKS",
-        rate,
-        "Manage links from one client address that open nothing",
-        "30/minute",
-    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rebook.kafka import KafkaSettings
 from rebook.serving import ListenSettings, WebSettings
-from rebook.settings import port, rate, setting, text, whole
+from rebook.settings import port, setting, text
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,6 @@ class OwnerSettings:
 @dataclass(frozen=True)
 class QuerySettings(WebSettings, DatabaseSettings):
     """What the web process answers by."""
-
-    web_threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each worker process", "8")
-    rate_limit_storage: str = setting(
-        "RATE_LIMIT_STORAGE", text, "Where rate limits are counted, as flask-limiter writes it", "memory://"
-    )
-    rate_limit_unknown_links: str = setting(
-        "RATE_LIMIT_UNKNOWN_LINKS",
-        rate,
-        "Manage links from one client address that open nothing",
-        "30/minute",
-    )
 
 
 @dataclass(frozen=True)
