@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rebook_infra import databases
 from rebook_infra.databases import Database, Role
-from rebook_infra.ports import free_port
+from rebook_infra.ports import claim, free_port
 from rebook_infra.stack_settings import CHOSEN
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ _NAMED = frozenset(
 def choose(settings: StackSettings, given: Mapping[str, str], data: DataDir, server: str) -> Addresses:
     """Fill in everything that `given` (the environment) leaves open; `server` is PostgreSQL's administrator URL."""
     ours = [_database(data, service) for service in databases.SERVICES]
+    for port in (settings.port, *(int(given[name]) for name in PORTS if given.get(name, "").isdecimal())):
+        claim(port)
     chosen = _keys(data) | _urls(server, ours) | {name: str(free_port()) for name in PORTS}
     if not settings.kafka:
         broker = str(free_port())

@@ -10,6 +10,7 @@ from psycopg2.extensions import parse_dsn
 from rebook.settings import load
 from rebook_infra import addresses, logs, processes
 from rebook_infra.data_dir import CannotStart, DataDir
+from rebook_infra.ports import free_port
 from rebook_infra.stack_settings import CHOSEN, StackSettings, without_chosen
 
 if TYPE_CHECKING:
@@ -120,3 +121,8 @@ def test_a_log_that_grew_too_large_is_moved_aside(tmp_path: Path, monkeypatch: p
         writer.write(b"\x1b[31mnext\x1b[0m\n\n")
     assert (tmp_path / "worker.log.1").read_text() == "a long line\n"
     assert logs.last_line(log) == "next"
+
+
+def test_no_two_servers_are_given_one_port():
+    given = [free_port() for _ in range(500)]
+    assert len(set(given)) == len(given)
