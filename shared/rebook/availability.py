@@ -8,7 +8,7 @@ change; one that happens twice opens at the first and closes at the last occurre
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as wall_time
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,8 +58,7 @@ class Schedule:
     horizon: timedelta
 
     @classmethod
-    def of(cls, meeting_type: MeetingType, *, duration_minutes: int | None = None) -> Schedule:
-        """The type's schedule; a booking that moves brings its own frozen `duration_minutes`."""
+    def of(cls, meeting_type: MeetingType) -> Schedule:
         terms = meeting_type
         return cls(
             zone=zone(terms.timezone),
@@ -67,13 +66,17 @@ class Schedule:
             date_overrides={
                 date.fromisoformat(day): spans(hours) for day, hours in terms.date_overrides.items()
             },
-            duration=timedelta(minutes=duration_minutes or terms.duration_minutes),
+            duration=timedelta(minutes=terms.duration_minutes),
             step=timedelta(minutes=terms.slot_step_minutes or terms.duration_minutes),
             buffer_before=timedelta(minutes=terms.buffer_before_minutes),
             buffer_after=timedelta(minutes=terms.buffer_after_minutes),
             minimum_notice=timedelta(minutes=terms.minimum_notice_minutes),
             horizon=timedelta(days=terms.horizon_days),
         )
+
+    def lasting(self, duration_minutes: int) -> Schedule:
+        """The same hours for a booking that moves and brings its own frozen duration; the step stays."""
+        return replace(self, duration=timedelta(minutes=duration_minutes))
 
     def slot(self, starts_at: datetime) -> Slot:
         return Slot(starts_at, starts_at + self.duration)

@@ -393,6 +393,23 @@ def test_a_meeting_type_that_does_not_change_makes_no_event(client, team):
     assert (again.status_code, again.json["version"]) == (201, 3)
 
 
+def test_a_booking_is_decided_by_the_newest_definition_whatever_was_known_before(client, team, nine):
+    path, mornings = "/v1/meeting-types/changing", [["09:00", "12:00"]]
+    only_mornings = MEETING_TYPE | {"weekly_hours": dict.fromkeys(MEETING_TYPE["weekly_hours"], mornings)}
+    client.put(path, json=only_mornings, headers=team)
+    morning = book(client, at(nine, 9), slug="changing")
+    assert (morning.status_code, book(client, at(nine, 14), slug="changing").status_code) == (201, 422)
+    client.put(path, json=MEETING_TYPE, headers=team)
+    assert book(client, at(nine, 14), slug="changing").status_code == 201
+    client.put(path, json=only_mornings, headers=team)
+    assert book(client, at(nine, 16), slug="changing").status_code == 422
+    move = f"/v1/manage/{token_of(morning.json)}/reschedule"
+    assert client.post(move, json={"starts_at": at(nine, 17)}).json["code"] == "slot-unavailable"
+    client.delete(path, headers=team)
+    assert book(client, at(nine, 10), slug="changing").json["code"] == "unknown-meeting-type"
+    assert client.post(move, json={"starts_at": at(nine, 10)}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("wanted", "shown"),
     [

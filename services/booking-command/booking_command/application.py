@@ -14,29 +14,23 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from eventsourcing.persistence import PersistenceError
-from rebook.availability import Schedule
-from rebook.meeting_types import is_slug
 from rebook.moments import format_moment
 from rebook.problems import Refused
 
 from booking_command.booking import Booking
 from booking_command.commands import NO_VERSION, UNCONDITIONAL, Conditions, IdempotencyKey
-from booking_command.meeting_type import MeetingType
-from booking_command.refusals import (
-    Busy,
-    IdempotencyKeyReused,
-    SlotTaken,
-    StaleVersion,
-    UnknownBooking,
-    UnknownMeetingType,
-)
+from booking_command.definitions import OUTDATED, Definitions
+from booking_command.refusals import Busy, IdempotencyKeyReused, SlotTaken, StaleVersion, UnknownBooking
 from booking_command.store import Statement, violated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from booking_command.commands import Cancel, Confirm, Reschedule, ResendConfirmation
+    from booking_command.definitions import Definition
     from booking_command.store import EventStore
+
+    Decision = tuple[Booking, Sequence[Statement]]  # what changes, and what must hold when it is stored
 
 ATTEMPTS = 8
 _LONGEST_PAUSE_S = 0.05  # between two attempts; random, so that rivals part
@@ -89,6 +83,7 @@ class Bookings:
     def __init__(self, store: EventStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = store
         self._now = now
+        self._definitions = Definitions(store)
 
     def confirm(
         self,
@@ -99,46 +94,52 @@ class Bookings:
         """Claim a slot for a customer; `may_book` refuses those who must not, and is not asked about a repeat."""
         booking_id = uuid4()
 
-        def decide() -> Booking:
-            may_book()
-            offered = self._meeting_type(command.meeting_type)
-            offered.must_be_offered()
+        def confirmed(by: Definition) -> Booking:
+            by.must_be_offered()
             if not conditions.allow(NO_VERSION):
                 raise StaleVersion
             return Booking.confirm(
                 booking_id,
-                offered.slug,
-                offered.terms,
-                Schedule.of(offered.terms),
+                by.slug,
+                by.terms,
+                by.schedule,
                 command.starts_at,
                 customer=command.customer,
                 notes=command.notes,
                 now=self._now(),
             )
 
+        def decide() -> Decision:
+            may_book()
+            booking, proof = self._definitions.decide(command.meeting_type, confirmed)
+            return booking, [proof]
+
         return self._settle(decide, conditions)
 
     def reschedule(self, command: Reschedule, conditions: Conditions = UNCONDITIONAL) -> Receipt:
         """Move a meeting by the present hours of its type and the frozen terms of the booking."""
 
-        def decide() -> Booking:
+        def decide() -> Decision:
             booking = self._booking(command.booking_id, conditions)
-            terms = self._meeting_type(booking.meeting_type).terms
-            schedule = Schedule.of(terms, duration_minutes=booking.duration_minutes)
-            booking.reschedule(
-                command.starts_at, schedule, actor=command.actor, reason=command.reason, now=self._now()
-            )
-            return booking
+
+            def moved(by: Definition) -> None:
+                schedule = by.schedule.lasting(booking.duration_minutes)
+                booking.reschedule(
+                    command.starts_at, schedule, actor=command.actor, reason=command.reason, now=self._now()
+                )
+
+            _, proof = self._definitions.decide(booking.meeting_type, moved)
+            return booking, [proof] if booking.pending_events else []
 
         return self._settle(decide, conditions)
 
     def cancel(self, command: Cancel, conditions: Conditions = UNCONDITIONAL) -> Receipt:
         """Cancel a meeting and give its time back."""
 
-        def decide() -> Booking:
+        def decide() -> Decision:
             booking = self._booking(command.booking_id, conditions)
             booking.cancel(actor=command.actor, reason=command.reason, now=self._now())
-            return booking
+            return booking, []
 
         return self._settle(decide, conditions)
 
@@ -147,27 +148,38 @@ class Bookings:
     ) -> Receipt:
         """Have the confirmation mailed to the customer again."""
 
-        def decide() -> Booking:
+        def decide() -> Decision:
             booking = self._booking(command.booking_id, conditions)
             booking.resend_confirmation(actor=command.actor, now=self._now())
-            return booking
+            return booking, []
 
         return self._settle(decide, conditions)
 
-    def _settle(self, decide: Callable[[], Booking], conditions: Conditions) -> Receipt:
+    def _settle(self, decide: Callable[[], Decision], conditions: Conditions) -> Receipt:
         for _ in range(ATTEMPTS):
             answered = self._answered(conditions.key)
             if answered:
                 return answered
             try:
-                return self._save(decide(), conditions.key)
+                booking, proofs = decide()
+                return self._save(booking, proofs, conditions.key)
             except (PersistenceError, Refused) as error:
                 answered = self._answered(conditions.key)
                 if answered:  # meanwhile, to a rival with the same key: what refused this one is its doing
                     return answered
-                _must_be_lost_race(error)
+                self._must_be_lost_race(error)
             time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311
         raise Busy
+
+    def _must_be_lost_race(self, error: PersistenceError | Refused) -> None:
+        """Return when the command is to be decided anew; raise what else it failed for."""
+        reason = violated(error)
+        if reason == "slot_holds_never_overlap":
+            raise SlotTaken from None
+        if reason == OUTDATED:
+            self._definitions.forget()
+        elif reason not in {"race", "stored_events_pkey", "idempotency_keys_pkey"}:
+            raise error
 
     def _booking(self, booking_id: UUID, conditions: Conditions) -> Booking:
         booking = self._store.find(Booking, booking_id)
@@ -176,12 +188,6 @@ class Bookings:
         if not conditions.allow(booking.version):
             raise StaleVersion
         return booking
-
-    def _meeting_type(self, slug: str) -> MeetingType:
-        found = self._store.find(MeetingType, MeetingType.id_of(slug)) if is_slug(slug) else None
-        if found is None:
-            raise UnknownMeetingType
-        return found
 
     def _answered(self, key: IdempotencyKey | None) -> Receipt | None:
         if key is None:
@@ -197,8 +203,8 @@ class Bookings:
             raise IdempotencyKeyReused
         return Receipt(**known, repeated=True)
 
-    def _save(self, booking: Booking, key: IdempotencyKey | None) -> Receipt:
-        position = self._store.append(booking, beside=[*_remember(key, booking), *_hold(booking)])
+    def _save(self, booking: Booking, proofs: Sequence[Statement], key: IdempotencyKey | None) -> Receipt:
+        position = self._store.append(booking, beside=[*_remember(key, booking), *proofs, *_hold(booking)])
         return Receipt(
             booking.id,
             booking.version,
@@ -225,12 +231,3 @@ def _remember(key: IdempotencyKey | None, booking: Booking) -> list[Statement]:
         return []
     receipt = (booking.id, booking.version, booking.status, *booking.slot)
     return [Statement(_REMEMBER, (key.scope, key.key, key.fingerprint, *receipt))]
-
-
-def _must_be_lost_race(error: PersistenceError | Refused) -> None:
-    """Return when the command is to be decided anew; raise what else it failed for."""
-    reason = violated(error)
-    if reason == "slot_holds_never_overlap":
-        raise SlotTaken from None
-    if reason not in {"race", "stored_events_pkey", "idempotency_keys_pkey"}:
-        raise error

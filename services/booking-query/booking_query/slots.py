@@ -56,7 +56,7 @@ def for_move(
     """The slots that a booking can move to, its own among them; none for one that cannot move."""
     if refusal_to_move(booking, now, team=team) or not _can_be_drawn(first, last):
         return {}
-    schedule = Schedule.of(MeetingType.from_json(meeting_type), duration_minutes=booking["duration_minutes"])
+    schedule = Schedule.of(MeetingType.from_json(meeting_type)).lasting(booking["duration_minutes"])
     taken = _holds(database, booking["host"]["email"].lower(), first, last, but=booking["booking_id"])
     offered = schedule.slots(first, last, where, now=now, taken=taken, team=team)
     return _with_own(offered, Slot(booking["starts_at"], booking["ends_at"]), first, last, where)
