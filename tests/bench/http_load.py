@@ -12,9 +12,10 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
+from bench import stores
 from flask import Flask, request
 from rebook_infra.ports import free_port
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 ROUND_S = 4.0
 CLIENT_PROCESSES = 2
 WORKERS, THREADS = "2", "16"
-SLUG = "bench"
+Call = tuple[str, str, bytes]  # method, path, body
 _FIRST_SLOT = datetime(2030, 1, 1, tzinfo=UTC)
 _BARE_INSERT = (
     "INSERT INTO bare_events (originator_id, originator_version, topic, state)"
@@ -68,7 +69,7 @@ def served(app: str, environment: dict[str, str]) -> Iterator[int]:
             process.terminate()
 
 
-def rate(port: int, clients: int, headers: dict[str, str], make: Callable[[int, int], Any]) -> float:
+def rate(port: int, clients: int, headers: dict[str, str], make: Callable[[int, int], Call | None]) -> float:
     """Answers a second that `clients` get at once; `make(client, number)` gives the next call of a client."""
     context = mp.get_context("fork")
     processes = min(CLIENT_PROCESSES, clients)
@@ -115,7 +116,7 @@ def slot(number: int) -> str:
 
 def booking(number: int) -> bytes:
     customer = {"name": "Bench", "email": "bench@example.org", "timezone": "UTC"}
-    return json.dumps({"meeting_type": SLUG, "starts_at": slot(number), "customer": customer}).encode()
+    return json.dumps({"meeting_type": stores.SLUG, "starts_at": slot(number), "customer": customer}).encode()
 
 
 def _wait_for(port: int) -> None:

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import click
 import psycopg
-import requests
 from booking_command.contract import Contract
 from booking_command.lease import Lease
 from booking_command.reader import read_after
@@ -25,8 +24,7 @@ from rebook.settings import load
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.command import database, team_token
-from bench.http_load import booking, served
+from bench import stores
 from servers import kafka as kafkas
 
 if TYPE_CHECKING:
@@ -41,8 +39,8 @@ if TYPE_CHECKING:
 def main(events: int, rounds: int) -> None:
     """Measure the relay on a PostgreSQL and a Kafka of its own."""
     use_bundled_zones()
-    with broker() as kafka, database() as fresh:
-        fill(fresh, events)
+    with broker() as kafka, stores.server() as server:
+        fresh = stores.store(server, events)
         click.echo(f"{kafka.kind}; a backlog of {events:,} events")
         ratios = [one_round(fresh, kafka.bootstrap_servers) for _ in range(rounds)]
         click.echo(
@@ -60,29 +58,6 @@ def broker() -> Iterator[kafkas.Kafka]:
             yield made
         finally:
             made.close()
-
-
-def fill(fresh: FreshDatabase, events: int) -> None:
-    """Bookings, each a stream of its own, as booking-command stores them."""
-    environment = {
-        "BOOKING_COMMAND_DATABASE_URL": fresh.url,
-        "PUBLIC_URL": "http://127.0.0.1:8000",
-        "MANAGE_LINK_KEYS": "k" * 32,
-        "SESSION_KEYS": "k" * 32,
-    }
-    team_token(fresh)
-    with served("booking_command.app:create_app()", environment) as port:
-        body = booking(0)
-        headers = {"Content-Type": "application/json"}
-        assert requests.post(f"http://127.0.0.1:{port}/v1/bookings", body, headers=headers, timeout=10).ok
-    with psycopg.connect(fresh.owner_url, autocommit=True) as owner:
-        owner.execute(
-            "INSERT INTO stored_events (originator_id, originator_version, topic, state)"
-            " SELECT gen_random_uuid(), 1, topic, state FROM generate_series(1, %s),"
-            " (SELECT topic, state FROM stored_events WHERE topic = 'BookingConfirmed' LIMIT 1) AS sample",
-            (events,),
-        )
-        owner.execute("VACUUM ANALYZE stored_events")
 
 
 def one_round(fresh: FreshDatabase, bootstrap: str) -> float:
