@@ -39,8 +39,10 @@ class _Text(fields.String):
 
     line_breaks_allowed = False
 
-    def __init__(self, longest: int, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Length(max=longest, error="At most {max} characters."), **kwargs)
+    def __init__(self, longest: int, *, example: str | None = None, **kwargs: Any) -> None:
+        about = {} if example is None else {"example": example}
+        bounds = validate.Length(max=longest, error="At most {max} characters.")
+        super().__init__(validate=bounds, metadata=about, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         found: str = super()._deserialize(value, attr, data, **kwargs)
@@ -80,6 +82,9 @@ class Secret(_Text):
 class Address(fields.String):
     """An e-mail address that mail can be sent to, as far as its spelling tells (no DNS, ASCII local part)."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"format": "email", "example": "ada@example.org"}, **kwargs)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         found: str = super()._deserialize(value, attr, data, **kwargs).strip()
         if len(found) > ADDRESS_MAX_LENGTH:
@@ -114,6 +119,9 @@ def _by_member(messages: Any) -> Any:
 
 class Zone(fields.String):
     """The name of an IANA time zone."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"example": "Europe/Berlin"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         found: str = super()._deserialize(value, attr, data, **kwargs)

@@ -24,7 +24,7 @@ HOUR_MINUTES = 60
 DAY_MINUTES = 24 * HOUR_MINUTES
 YEAR_MINUTES = 366 * DAY_MINUTES
 HORIZON_MAX_DAYS = 3_650
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00", re.ASCII)
+_CLOCK = re.compile(r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$(?!\n)")  # as JavaScript reads it too
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,6 @@ def is_slug(text: str) -> bool:
     return len(text) <= SLUG_MAX_LENGTH and _SLUG.fullmatch(text) is not None
 
 
-class _Clock(fields.String):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        found: str = super()._deserialize(value, attr, data, **kwargs)
-        if not _CLOCK.fullmatch(found):
-            raise ValidationError("Not a time of day such as 09:00 (24:00 closes a day).")
-        return found
-
-
 class _Day(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         found: str = super()._deserialize(value, attr, data, **kwargs)
@@ -111,8 +103,10 @@ def _in_order(hours: Hours) -> None:
 
 
 def _hours() -> fields.List[Any]:
+    clock = validate.Regexp(_CLOCK, error="Not a time of day such as 09:00 (24:00 closes a day).")
     pair: fields.List[Any] = fields.List(
-        _Clock(), validate=validate.Length(equal=2, error="Must be an opening and a closing time.")
+        fields.String(validate=clock),
+        validate=validate.Length(equal=2, error="Must be an opening and a closing time."),
     )
     return fields.List(pair, validate=[validate.Length(max=48), _in_order])
 
@@ -123,21 +117,31 @@ def _minutes(low: int, high: int, **kwargs: Any) -> fields.Integer:
 
 
 class HostSchema(CommandSchema):
-    name = Line(200, required=True)
+    name = Line(200, required=True, example="Hana Host")
     email = Address(required=True)
 
 
 class MeetingTypeSchema(CommandSchema):
     """The body of `PUT /v1/meeting-types/{slug}`."""
 
-    title = Line(200, required=True)
-    description = Note(2_000)
-    duration_minutes = _minutes(1, DAY_MINUTES, required=True)
-    location = Line(500, required=True)
+    title = Line(200, required=True, example="Intro call")
+    description = Note(2_000, example="We get to know each other.")
+    duration_minutes = _minutes(1, DAY_MINUTES, required=True, metadata={"example": 30})
+    location = Line(500, required=True, example="Video call")
     host = fields.Nested(HostSchema, required=True)
     timezone = Zone(required=True)
-    weekly_hours = Table(fields.String(validate=validate.OneOf(WEEKDAYS)), _hours(), required=True)
-    date_overrides = Table(_Day(), _hours(), validate=validate.Length(max=1_000))
+    weekly_hours = Table(
+        fields.String(validate=validate.OneOf(WEEKDAYS)),
+        _hours(),
+        required=True,
+        metadata={"example": {"mon": [["09:00", "12:00"], ["13:00", "17:00"]], "tue": [["09:00", "17:00"]]}},
+    )
+    date_overrides = Table(
+        _Day(),
+        _hours(),
+        validate=validate.Length(max=1_000),
+        metadata={"maxProperties": 1_000, "example": {"2030-12-24": []}},
+    )
     slot_step_minutes = _minutes(1, DAY_MINUTES)
     buffer_before_minutes = _minutes(0, DAY_MINUTES)
     buffer_after_minutes = _minutes(0, DAY_MINUTES)

@@ -34,6 +34,17 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "maxLength": 255},
     "description": "Your name for this request. A repeat within 24 hours gets the same answer, without effect.",
 }
+ETAG = {
+    "ETag": {"schema": {"type": "string"}, "example": '"1"', "description": "The version, for `If-Match`"}
+}
+_RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait"}}
+_WAIT = frozenset({"429", "503"})  # statuses that tell how long
+_ABOUT = """\
+Times go in as RFC 3339 with an offset and come out in UTC. What is refused is answered with a problem
+(RFC 9457): its `code` is stable, and its `type` is a page that explains it. Every answer carries
+`X-Correlation-Id`, taken from the request where it has one; events, letters and logs carry it too.
+Programs of the team send an API token as `Authorization: Bearer`.
+"""
 _SECURITY_SCHEMES = {
     "api_token": {"type": "http", "scheme": "bearer", "description": "A team member's API token"},
     "session": {"type": "apiKey", "in": "cookie", "name": "rebook_session"},
@@ -58,7 +69,7 @@ _POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inlin
 class ProblemSchema(Schema):
     """A refusal (RFC 9457): `code` is stable, `detail` is for people."""
 
-    type = fields.URL(required=True)
+    type = fields.String(required=True, metadata={"format": "uri"})
     title = fields.String(required=True)
     status = fields.Integer(required=True)
     detail = fields.String(required=True)
@@ -72,6 +83,14 @@ class ProblemSchema(Schema):
     )
 
 
+class _Api(Api):  # type: ignore[misc]
+    DEFAULT_ERROR_RESPONSE_NAME = None  # `may_refuse` says what there is
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_pagination_header(self) -> None:
+        """Describe none: lists here go on by cursor."""
+
+
 def publish(app: Flask, title: str, blueprints: Iterable[Any]) -> None:
     """Serve the blueprints, their description at /v1/openapi.json, and a readable page of it at /docs."""
     app.config |= {
@@ -81,25 +100,34 @@ def publish(app: Flask, title: str, blueprints: Iterable[Any]) -> None:
         "OPENAPI_URL_PREFIX": "/v1",
         "OPENAPI_JSON_PATH": "openapi.json",
         "API_SPEC_OPTIONS": {
+            "info": {"description": _ABOUT},
             "servers": [{"url": app.config["PUBLIC_URL"]}],
             "components": {"securitySchemes": _SECURITY_SCHEMES},
         },
     }
-    api = Api(app)
-    api.spec.components.schema("Problem", schema=ProblemSchema)
+    api = _Api(app)
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
     app.register_blueprint(_docs())
     app.register_error_handler(HTTPException, answer_http_error)  # in the place of flask-smorest's
 
 
+def leads_to(*operations: str, **parameters: str) -> dict[str, Any]:
+    """Links (OpenAPI 3.1, section 4.8.20): what can be done next, its parameters out of this answer."""
+    return {name: {"operationId": name, "parameters": parameters} for name in operations}
+
+
 def may_refuse(blueprint: Any, *codes: str) -> Callable[[F], F]:
-    """Describe the refusals an operation may answer with, an example for each."""
-    by_status: dict[str, dict[str, Any]] = {}
+    """Name an operation, and describe the refusals it may answer with, an example for each."""
+    by_status: dict[str, list[str]] = {"default": ["internal-error"]}
     for code in codes:
-        by_status.setdefault(str(PROBLEMS[code].status), {})[code] = {"value": example(code)}
-    responses = {status: _described(examples) for status, examples in by_status.items()}
-    decorate: Callable[[F], F] = blueprint.doc(responses=responses)
+        by_status.setdefault(str(PROBLEMS[code].status), []).append(code)
+    responses = {status: _described(status, codes) for status, codes in by_status.items()}
+
+    def decorate(view: F) -> F:
+        described: F = blueprint.doc(operationId=view.__name__, responses=responses)(view)
+        return described
+
     return decorate
 
 
@@ -114,12 +142,14 @@ def example(code: str) -> dict[str, Any]:
     }
 
 
-def _described(examples: dict[str, Any]) -> dict[str, Any]:
+def _described(status: str, codes: list[str]) -> dict[str, Any]:
+    examples = {code: {"value": example(code)} for code in codes}
     media = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}
-    return {
-        "description": ", ".join(f"`{code}`" for code in examples),
+    described = {
+        "description": ", ".join(f"`{code}`" for code in codes),
         "content": {"application/problem+json": media},
     }
+    return described | ({"headers": _RETRY_AFTER} if status in _WAIT else {})
 
 
 def _docs() -> Blueprint:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.config._checks import POSITIVE_DATA_ACCEPTANCE_EXPECTED_STATUSES
+from schemathesis.core import NOT_SET
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from servers.command_side import PASSWORD
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -77,6 +84,9 @@ paths = st.sampled_from(
     ]
 )
 
+FIRST_FREE = datetime(2031, 1, 1, tzinfo=UTC)  # no other test books from here on
+KEPT_BESIDE = {"slot_holds": "booking_id", "idempotency_keys": "booking_id", "api_tokens": "token_id"}
+
 
 @pytest.fixture
 def api(command_app):
@@ -109,6 +119,112 @@ def documented(operation) -> list[str]:
     return sorted(
         {*POSITIVE_DATA_ACCEPTANCE_EXPECTED_STATUSES, *operation.definition.raw["responses"]} - {"default"}
     )
+
+
+def example(operation) -> Any:
+    """The request body that the description shows, put together from its fields' examples."""
+    document = operation.schema.raw_schema
+
+    def shown(schema: dict[str, Any]) -> Any:
+        if "$ref" in schema:
+            return shown(document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]])
+        if "example" in schema or "properties" not in schema:
+            return schema.get("example")
+        found = {name: shown(inner) for name, inner in schema["properties"].items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    return shown(operation.definition.raw["requestBody"]["content"]["application/json"]["schema"])
+
+
+@pytest.fixture
+def succeeds(api, team: dict[str, str]):
+    """Calls an operation with its own example, some facts changed; the answer is a success and as described."""
+
+    def call(method: str, path: str, **facts: Any):
+        operation = api[path][method]
+        parameters = {name: value for name, value in facts.items() if f"{{{name}}}" in path}
+        changes = {name: value for name, value in facts.items() if name not in parameters}
+        body = {**example(operation), **changes} if operation.body else NOT_SET
+        case = operation.Case(path_parameters=parameters, body=body)
+        answer = case.call_and_validate(headers=team)
+        assert answer.status_code < 300, answer.text
+        return answer
+
+    return call
+
+
+def test_every_operation_succeeds_with_its_own_example(succeeds):
+    done = []
+
+    def ok(method: str, path: str, **facts: str | int) -> Any:
+        done.append((method, path))
+        answer = succeeds(method, path, **facts)
+        return answer.json() if answer.content else {}
+
+    ok("PUT", "/v1/meeting-types/{slug}", slug="intro-call", horizon_days=3_650)
+    booking = ok("POST", "/v1/bookings")
+    by_id, by_link = (
+        {"booking_id": booking["booking_id"]},
+        {"token": booking["manage_url"].rsplit("/", 1)[-1]},
+    )
+    ok("POST", "/v1/bookings/{booking_id}/resend-confirmation", **by_id)
+    ok("POST", "/v1/bookings/{booking_id}/reschedule", **by_id)
+    ok("POST", "/v1/manage/{token}/reschedule", **by_link)
+    ok("POST", "/v1/manage/{token}/cancel", **by_link)
+    ok("POST", "/v1/bookings/{booking_id}/cancel", **by_id)
+    ok("DELETE", "/v1/meeting-types/{slug}", slug="intro-call")
+    ok("POST", "/v1/session", email="hana@example.org", password=PASSWORD)
+    token = ok("POST", "/v1/api-tokens")
+    ok("DELETE", "/v1/api-tokens/{token_id}", token_id=token["id"])
+    ok("DELETE", "/v1/session")
+    assert sorted(done) == sorted(OPERATIONS)
+
+
+@pytest.fixture
+def forget(command_store: str):
+    """Takes everything back that was stored since the test began, so that the same calls get the same answers."""
+    with psycopg.connect(command_store, autocommit=True) as connection:
+        (last,) = connection.execute("SELECT max(notification_id) FROM stored_events").fetchone()
+
+        def take_back() -> None:
+            connection.execute("DELETE FROM stored_events WHERE notification_id > %s", (last,))
+            for table, stream in KEPT_BESIDE.items():
+                connection.execute(
+                    f"DELETE FROM {table} WHERE NOT EXISTS"
+                    f" (SELECT FROM stored_events WHERE originator_id = {stream})"
+                )
+
+        yield take_back
+
+
+def test_what_follows_from_an_answer_is_answered_as_described_too(api, team: dict[str, str], forget):
+    followed = set()
+
+    class Steps(api.as_state_machine()):
+        def setup(self):
+            forget()
+            self.free = (FIRST_FREE + timedelta(hours=hour) for hour in itertools.count())
+
+        def before_call(self, case):
+            if case.operation.label == "POST /v1/bookings":  # nobody hits a free time by chance
+                start = next(self.free).isoformat()
+                case.body = example(case.operation) | {"meeting_type": "intro", "starts_at": start}
+
+        def after_call(self, response, case):
+            if response.status_code < 300:
+                followed.add(case.operation.label)
+
+        def get_call_kwargs(self, case):
+            return {"headers": team}
+
+        def validate_response(self, response, case, additional_checks=None, **_):
+            refusals = [positive_data_acceptance]  # what an answer names may be cancelled or deleted since
+            case.validate_response(response, headers=team, excluded_checks=refusals, recorder=self.recorder)
+
+    run_state_machine_as_test(
+        Steps, settings=settings(FEW, derandomize=True, max_examples=40, stateful_step_count=8)
+    )
+    assert "POST /v1/bookings/{booking_id}/cancel" in followed
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

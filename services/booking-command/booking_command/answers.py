@@ -14,27 +14,34 @@ if TYPE_CHECKING:
 class ReceiptSchema(Schema):
     """What every booking command answers: the booking as it stands now."""
 
-    booking_id = fields.UUID()
-    version = fields.Integer(metadata={"description": "Counts the booking's events; also the ETag"})
-    status = fields.String(metadata={"enum": ["confirmed", "rescheduled", "cancelled"]})
-    starts_at = fields.AwareDateTime(format="iso")
-    ends_at = fields.AwareDateTime(format="iso")
-    position = fields.Integer(metadata={"description": "The place of its last event in the whole store"})
+    booking_id = fields.UUID(required=True)
+    version = fields.Integer(
+        required=True, metadata={"description": "Counts the booking's events; also the ETag"}
+    )
+    status = fields.String(required=True, metadata={"enum": ["confirmed", "rescheduled", "cancelled"]})
+    starts_at = fields.AwareDateTime(required=True, format="iso")
+    ends_at = fields.AwareDateTime(required=True, format="iso")
+    position = fields.Integer(
+        required=True, metadata={"description": "The place of its last event in the whole store"}
+    )
 
 
 class ConfirmedSchema(ReceiptSchema):
-    manage_url = fields.URL(metadata={"description": "The customer's secret link to this booking"})
+    manage_url = fields.String(
+        required=True,
+        metadata={"format": "uri", "description": "The customer's secret link to this booking"},
+    )
 
 
 class OfferSchema(Schema):
-    slug = fields.String()
-    version = fields.Integer()
-    position = fields.Integer()
+    slug = fields.String(required=True)
+    version = fields.Integer(required=True)
+    position = fields.Integer(required=True)
 
 
 class IssuedTokenSchema(Schema):
-    id = fields.UUID()
-    token = fields.String(metadata={"description": "Shown this once"})
+    id = fields.UUID(required=True)
+    token = fields.String(required=True, metadata={"description": "Shown this once"})
 
 
 def answered(receipt: Receipt, status: int = 200, **more: str) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rebook.events import CUSTOMER
-from rebook.openapi import IDEMPOTENCY_KEY, IF_MATCH, TEAM_ONLY, may_refuse
+from rebook.openapi import ETAG, IDEMPOTENCY_KEY, IF_MATCH, TEAM_ONLY, leads_to, may_refuse
 
 from booking_command.access import access, acting, by_link, team_only
 from booking_command.answers import ConfirmedSchema, ReceiptSchema, answered
@@ -41,11 +41,19 @@ CHANGE_REFUSALS = ("booking-cancelled", "meeting-started")
 MOVE_REFUSALS = ("slot-taken", "slot-unavailable")
 LINK_REFUSALS = ("unknown-link", "too-many-requests", "cutoff-passed")
 
+LOCATION = {
+    "Location": {
+        "schema": {"type": "string", "format": "uri-reference"},
+        "description": "Where the team sees the booking",
+    }
+}
+NEXT = leads_to("reschedule", "cancel", "resend_confirmation", booking_id="$response.body#/booking_id")
+
 blueprint = CommandBlueprint("bookings", __name__, url_prefix="/v1")
 
 
 @blueprint.post("/bookings")
-@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY], responses={201: {"links": NEXT}})
 @may_refuse(
     blueprint,
     *BOOKING_REFUSALS,
@@ -56,7 +64,7 @@ blueprint = CommandBlueprint("bookings", __name__, url_prefix="/v1")
 )
 @limited_bookings
 @blueprint.arguments(ConfirmSchema())
-@blueprint.response(201, ConfirmedSchema)
+@blueprint.response(201, ConfirmedSchema, headers={**ETAG, **LOCATION})
 def confirm(body: dict[str, Any]) -> Response:
     """Book a slot."""
     receipt = confirm_for_customer(Confirm(**body), conditions())
@@ -70,7 +78,7 @@ def confirm(body: dict[str, Any]) -> Response:
 @may_refuse(blueprint, *BOOKING_REFUSALS, *TEAM_REFUSALS, "unknown-booking", *CHANGE_REFUSALS, *MOVE_REFUSALS)
 @team_only
 @blueprint.arguments(RescheduleSchema())
-@blueprint.response(200, ReceiptSchema)
+@blueprint.response(200, ReceiptSchema, headers=ETAG)
 def reschedule(body: dict[str, Any], booking_id: str) -> Response:
     """Move a meeting."""
     command = Reschedule(known_booking(booking_id), actor=acting().email, **body)
@@ -82,7 +90,7 @@ def reschedule(body: dict[str, Any], booking_id: str) -> Response:
 @may_refuse(blueprint, *BOOKING_REFUSALS, *TEAM_REFUSALS, "unknown-booking", "meeting-started")
 @team_only
 @blueprint.arguments(CancelSchema())
-@blueprint.response(200, ReceiptSchema)
+@blueprint.response(200, ReceiptSchema, headers=ETAG)
 def cancel(body: dict[str, Any], booking_id: str) -> Response:
     """Cancel a meeting."""
     command = Cancel(known_booking(booking_id), actor=acting().email, **body)
@@ -94,7 +102,7 @@ def cancel(body: dict[str, Any], booking_id: str) -> Response:
 @may_refuse(blueprint, *BOOKING_REFUSALS, *TEAM_REFUSALS, "unknown-booking", *CHANGE_REFUSALS)
 @team_only
 @blueprint.arguments(EmptySchema())
-@blueprint.response(202, ReceiptSchema)
+@blueprint.response(202, ReceiptSchema, headers=ETAG)
 def resend_confirmation(_: dict[str, Any], booking_id: str) -> Response:
     """Mail the confirmation to the customer again."""
     command = ResendConfirmation(known_booking(booking_id), actor=acting().email)
@@ -106,7 +114,7 @@ def resend_confirmation(_: dict[str, Any], booking_id: str) -> Response:
 @may_refuse(blueprint, *BOOKING_REFUSALS, *LINK_REFUSALS, *CHANGE_REFUSALS, *MOVE_REFUSALS)
 @by_link
 @blueprint.arguments(RescheduleSchema())
-@blueprint.response(200, ReceiptSchema)
+@blueprint.response(200, ReceiptSchema, headers=ETAG)
 def reschedule_by_link(body: dict[str, Any], booking_id: UUID) -> Response:
     """Move one's own meeting."""
     command = Reschedule(booking_id, actor=CUSTOMER, **body)
@@ -118,7 +126,7 @@ def reschedule_by_link(body: dict[str, Any], booking_id: UUID) -> Response:
 @may_refuse(blueprint, *BOOKING_REFUSALS, *LINK_REFUSALS, "meeting-started")
 @by_link
 @blueprint.arguments(CancelSchema())
-@blueprint.response(200, ReceiptSchema)
+@blueprint.response(200, ReceiptSchema, headers=ETAG)
 def cancel_by_link(body: dict[str, Any], booking_id: UUID) -> Response:
     """Cancel one's own meeting."""
     command = Cancel(booking_id, actor=CUSTOMER, **body)

@@ -37,7 +37,7 @@ PUBLIC = "public"  # the scope of Idempotency-Keys that come without credentials
 
 
 class CustomerSchema(CommandSchema):
-    name = Line(NAME_MAX_LENGTH, required=True)
+    name = Line(NAME_MAX_LENGTH, required=True, example="Ada Example")
     email = Address(required=True)
     timezone = Zone(required=True)
 
@@ -45,19 +45,19 @@ class CustomerSchema(CommandSchema):
 class ConfirmSchema(CommandSchema):
     """The body of `POST /v1/bookings`."""
 
-    meeting_type = Line(NAME_MAX_LENGTH, required=True)
+    meeting_type = Line(NAME_MAX_LENGTH, required=True, example="intro-call")
     starts_at = Moment(required=True)
     customer = fields.Nested(CustomerSchema, required=True)
-    notes = Note(NOTE_MAX_LENGTH, load_default="")
+    notes = Note(NOTE_MAX_LENGTH, load_default="", example="I will bring the drawings.")
 
 
 class RescheduleSchema(CommandSchema):
     starts_at = Moment(required=True)
-    reason = Note(NOTE_MAX_LENGTH, load_default="")
+    reason = Note(NOTE_MAX_LENGTH, load_default="", example="The train is late.")
 
 
 class CancelSchema(CommandSchema):
-    reason = Note(NOTE_MAX_LENGTH, load_default="")
+    reason = Note(NOTE_MAX_LENGTH, load_default="", example="The train is late.")
 
 
 class EmptySchema(CommandSchema):
@@ -65,12 +65,12 @@ class EmptySchema(CommandSchema):
 
 
 class LoginSchema(CommandSchema):
-    email = Line(ADDRESS_MAX_LENGTH, required=True)
-    password = Secret(PASSWORD_MAX_LENGTH, required=True)
+    email = Line(ADDRESS_MAX_LENGTH, required=True, example="team@example.org")
+    password = Secret(PASSWORD_MAX_LENGTH, required=True, example="correct horse battery staple")
 
 
 class ApiTokenSchema(CommandSchema):
-    name = Line(NAME_MAX_LENGTH, required=True)
+    name = Line(NAME_MAX_LENGTH, required=True, example="calendar sync")
 
 
 class NewPasswordSchema(CommandSchema):

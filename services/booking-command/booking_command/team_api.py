@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, jsonify
 from rebook.meeting_types import MeetingType, MeetingTypeSchema, is_slug
-from rebook.openapi import IF_MATCH, TEAM_ONLY, may_refuse
+from rebook.openapi import ETAG, IF_MATCH, TEAM_ONLY, leads_to, may_refuse
 
 from booking_command.access import access, acting, team_only
 from booking_command.answers import IssuedTokenSchema, OfferSchema
@@ -24,16 +24,19 @@ from booking_command.requests import (
     offers,
 )
 
+DELETABLE = leads_to("delete_meeting_type", slug="$response.body#/slug")
+REVOCABLE = leads_to("revoke_api_token", token_id="$response.body#/id")  # noqa: S106 - where it stands
+
 blueprint = CommandBlueprint("team", __name__, url_prefix="/v1")
 
 
 @blueprint.put("/meeting-types/<slug>")
-@blueprint.doc(security=TEAM_ONLY, parameters=[IF_MATCH])
+@blueprint.doc(security=TEAM_ONLY, parameters=[IF_MATCH], responses={201: {"links": DELETABLE}})
 @may_refuse(blueprint, *BODY_REFUSALS, *TEAM_REFUSALS, "stale-version", "busy")
 @team_only
 @blueprint.arguments(MeetingTypeSchema())
-@blueprint.response(200, OfferSchema)
-@blueprint.alt_response(201, schema=OfferSchema)
+@blueprint.response(200, OfferSchema, headers=ETAG)
+@blueprint.alt_response(201, schema=OfferSchema, headers=ETAG)
 def define_meeting_type(terms: MeetingType, slug: str) -> Response:
     """Add or change a meeting type."""
     receipt = offers().define(checked_slug(slug), terms, actor=acting().email, conditions=conditions())
@@ -47,7 +50,7 @@ def define_meeting_type(terms: MeetingType, slug: str) -> Response:
 @blueprint.doc(security=TEAM_ONLY, parameters=[IF_MATCH])
 @may_refuse(blueprint, *BARE_REFUSALS, "unknown-meeting-type", "stale-version", "busy")
 @team_only
-@blueprint.response(204)
+@blueprint.response(204, headers=ETAG)
 def delete_meeting_type(slug: str) -> Response:
     """Take a meeting type off the offer; its bookings stay."""
     admit()
@@ -87,7 +90,7 @@ def log_out() -> Response:
 
 
 @blueprint.post("/api-tokens")
-@blueprint.doc(security=TEAM_ONLY)
+@blueprint.doc(security=TEAM_ONLY, responses={201: {"links": REVOCABLE}})
 @may_refuse(blueprint, *BODY_REFUSALS, *TEAM_REFUSALS)
 @team_only
 @blueprint.arguments(ApiTokenSchema())
