@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import psycopg
+import structlog
 from email_validator import EmailNotValidError, validate_email
 from eventsourcing.persistence import OperationalError
 from rebook import logs
@@ -20,9 +21,11 @@ from rebook.settings import load
 
 from booking_command.accounts import Accounts
 from booking_command.commands import PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH
-from booking_command.relay import run
+from booking_command.relay import ENDS, run
 from booking_command.settings import OwnerSettings, RelaySettings, StoreSettings, WebProcess
 from booking_command.store import EventStore
+
+log = structlog.get_logger()
 
 
 @click.group(cls=sentences(psycopg.OperationalError, OperationalError))
@@ -54,7 +57,11 @@ def relay() -> None:
     logs.configure("booking-command-relay")
     stop = stop_on_signals()
     answer_health(settings.listen_host, settings.port, lambda: not stop.is_set())
-    run(settings, stop)
+    try:
+        run(settings, stop)
+    except ENDS as error:
+        log.warning("relay ended", reason=type(error).__name__, detail=str(error))
+        sys.exit(1)
 
 
 @main.command()

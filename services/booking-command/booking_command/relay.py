@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
-from rebook.kafka import BOOKINGS, MEETING_TYPES, TEAM, admin, ensure_topic, producer, topic_ids
+from rebook.kafka import BOOKINGS, MEETING_TYPES, TEAM, KafkaError, admin, ensure_topic, producer, topic_ids
 from rebook.moments import parse_moment
 
 from booking_command.contract import Contract
-from booking_command.lease import Lease
+from booking_command.lease import Lease, LeaseLost
 from booking_command.reader import read_after
 
 if TYPE_CHECKING:
@@ -66,11 +66,14 @@ class TopicsChanged(Exception):  # noqa: N818 - a fact, met by ending the proces
     """A topic was lost or made anew: the relay starts again, and fills it."""
 
 
+ENDS = (KafkaError, LeaseLost, TopicsChanged)  # by which a relay ends, to be started again
+
+
 def run(settings: RelaySettings, stop: threading.Event) -> None:
     """Wait for the lease, then publish until `stop` is set.
 
     Raises:
-        KafkaError, psycopg.Error, LeaseLost, TopicsChanged: the process must end and be started again.
+        psycopg.Error, or one of `ENDS`: the process must end and be started again.
     """
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         lease = Lease(connection, f"{socket.gethostname()}:{os.getpid()}", settings.lease_s)
