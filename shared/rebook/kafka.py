@@ -131,9 +131,15 @@ def topic_ids(client: KafkaAdminClient, topics: list[str]) -> dict[str, str]:
 def ensure_topic(client: KafkaAdminClient, settings: KafkaSettings, name: str) -> str:
     """Create one of our topics unless it is there; its full name. Only the topic's owner calls this."""
     topic = settings.topic(name)
+    create_topic(client, settings, topic, PARTITIONS[name])
+    return topic
+
+
+def create_topic(client: KafkaAdminClient, settings: KafkaSettings, topic: str, partitions: int) -> None:
+    """Create a topic with the promises of ours unless one of that name is there."""
     wanted = {
         topic: {
-            "num_partitions": PARTITIONS[name],
+            "num_partitions": partitions,
             "replication_factor": settings.topic_replication,
             "configs": {
                 "retention.ms": str(settings.topic_retention_ms),
@@ -143,4 +149,3 @@ def ensure_topic(client: KafkaAdminClient, settings: KafkaSettings, name: str) -
     }
     with contextlib.suppress(TopicAlreadyExistsError):
         client.create_topics(wanted, wait_for_metadata=True)
-    return topic

@@ -24,6 +24,7 @@ from booking_command.commands import PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH
 from booking_command.relay import ENDS, run
 from booking_command.settings import OwnerSettings, RelaySettings, StoreSettings, WebProcess
 from booking_command.store import EventStore
+from booking_command.store_cli import COMMANDS
 
 log = structlog.get_logger()
 
@@ -35,6 +36,10 @@ def main() -> None:
     Example: booking-command web
     """
     use_bundled_zones()
+
+
+for command in COMMANDS:
+    main.add_command(command)
 
 
 @main.command()

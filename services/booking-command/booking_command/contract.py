@@ -10,6 +10,8 @@ from rebook import events
 from rebook.cloudevents import Event
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from booking_command.reader import Stored
 
 
@@ -43,6 +45,13 @@ class Contract:
 
     def __init__(self, store_id: UUID) -> None:
         self._source = f"/booking-command/{store_id}"
+
+    @classmethod
+    def of_store(cls, connection: Connection[Any]) -> Contract:
+        """The contract of the store that the connection leads to."""
+        (store_id,) = connection.execute("SELECT store_id FROM store").fetchone() or (None,)
+        assert store_id is not None
+        return cls(store_id)
 
     def event(self, stored: Stored) -> tuple[str, str, Event]:
         """The topic (without its prefix), the record's key, and the event."""

@@ -39,7 +39,7 @@ _PRUNE_EVERY_S = 60.0
 _SEND_TIMEOUT_S = 10.0
 _ASK_TIMEOUT_MS = 3_000  # a broker that is gone is noticed, and its topics made anew, by starting again
 _LINGER_MS = 10  # fills batches while a backlog is sent; the flush after each batch does not wait for it
-_OWNED = (BOOKINGS, MEETING_TYPES, TEAM)
+OWNED = (BOOKINGS, MEETING_TYPES, TEAM)  # the topics that are this service's to fill
 
 _PUBLISHED = Counter("relay_events_published", "Events that Kafka has acknowledged")
 _BACKLOG = Gauge("relay_backlog_events", "Positions between the store's last event and the relay's cursor")
@@ -102,10 +102,10 @@ class Relay:
         self._connection = connection
         self._lease = lease
         self._topics = topics
-        self._names = {name: ensure_topic(topics, settings, name) for name in _OWNED}
+        self._names = {name: ensure_topic(topics, settings, name) for name in OWNED}
         self._ids = topic_ids(topics, list(self._names.values()))
         self._cursors = lease.cursors(self._ids)
-        self._contract = Contract(_store_id(connection))
+        self._contract = Contract.of_store(connection)
         self._producer: KafkaProducer = producer(settings, linger_ms=_LINGER_MS, batch_size=131_072)
         self._due = dict.fromkeys((self._renew, self._look_at_topics, self._measure, self._prune), 0.0)
         self._has_caught_up = False
@@ -199,8 +199,3 @@ class Relay:
         for statement in _PRUNE:
             self._connection.execute(statement)
         return _PRUNE_EVERY_S
-
-
-def _store_id(connection: psycopg.Connection[Any]) -> Any:
-    (store_id,) = connection.execute("SELECT store_id FROM store").fetchone() or (None,)
-    return store_id

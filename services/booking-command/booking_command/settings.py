@@ -48,6 +48,11 @@ class WebProcess(ListenSettings, CommandSettings):
 
 
 @dataclass(frozen=True)
+class RepublishSettings(KafkaSettings, StoreSettings):
+    """What `booking-command republish` reads and where it publishes."""
+
+
+@dataclass(frozen=True)
 class RelaySettings(KafkaSettings, StoreSettings):
     """What the relay publishes by."""
 
