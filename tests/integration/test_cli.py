@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import psycopg
 import pytest
 from booking_command.accounts import Accounts
 from booking_command.cli import main
 from booking_command.store import EventStore
 from click.testing import CliRunner
-from rebook.migrations import migrate
 from rebook.problems import Unauthenticated
 
 if TYPE_CHECKING:
@@ -26,11 +23,8 @@ ANOTHER = "another horse"
 
 
 @pytest.fixture
-def store_url(database) -> str:
-    fresh = database("cli")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
-    return fresh.url
+def store_url(event_store) -> str:
+    return event_store().url
 
 
 @pytest.fixture

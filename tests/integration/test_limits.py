@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from itertools import count
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 from booking_command.app import create_app
 from booking_command.limits import limiter
 from booking_command.settings import CommandSettings
-from rebook.migrations import migrate
 from rebook.settings import load
 from servers.command_side import ADA, MEETING_TYPE, PASSWORD
 
@@ -29,11 +26,9 @@ starts = (f"2030-11-{5 + n // 24:02}T{n % 24:02}:00:00Z" for n in count())
 
 
 @pytest.fixture(scope="module")
-def limited(database) -> Iterator[Flask]:
+def limited(event_store) -> Iterator[Flask]:
     """An application with small limits, behind one proxy, and `intro` on offer."""
-    fresh = database("limits")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
+    fresh = event_store()
     environment = {
         "BOOKING_COMMAND_DATABASE_URL": fresh.url,
         "PUBLIC_URL": "http://book.example.org",

@@ -7,7 +7,6 @@ import os
 import socket
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ import requests
 from booking_command.meeting_type import MeetingType
 from booking_command.store import EventStore
 from rebook.meeting_types import MeetingType as Terms
-from rebook.migrations import migrate
 from rebook_infra.ports import free_port
 from rebook_infra.supervisor import Process
 from servers.command_side import ADA, MEETING_TYPE
@@ -33,10 +31,8 @@ BOOKING = {"meeting_type": "intro", "starts_at": "2030-11-05T09:00:00Z", "custom
 
 
 @pytest.fixture
-def store_url(database) -> str:
-    fresh = database("lost_answers")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
+def store_url(event_store) -> str:
+    fresh = event_store()
     store = EventStore(fresh.url, connections=1)
     store.append(MeetingType.define("intro", Terms.from_json(MEETING_TYPE), actor="hana@example.org"))
     store.close()

@@ -8,7 +8,6 @@ import subprocess
 import sysconfig
 import threading
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -23,7 +22,6 @@ from booking_command.store import EventStore
 from booking_command.team import TeamMember
 from rebook.cloudevents import event_of
 from rebook.kafka import admin, consumer
-from rebook.migrations import migrate
 from rebook.settings import load
 from rebook_infra.ports import free_port
 from servers.waiting import until
@@ -38,10 +36,8 @@ BOOKING_COMMAND = Path(sysconfig.get_path("scripts")) / "booking-command"
 
 
 @pytest.fixture
-def environment(database, kafka, topic_prefix) -> dict[str, str]:
-    fresh = database("relay")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
+def environment(event_store, kafka, topic_prefix) -> dict[str, str]:
+    fresh = event_store()
     return {
         "BOOKING_COMMAND_DATABASE_URL": fresh.url,
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -19,7 +18,6 @@ from click.testing import CliRunner
 from kafka import KafkaConsumer
 from rebook.cloudevents import event_of
 from rebook.meeting_types import MeetingType as Terms
-from rebook.migrations import migrate
 from servers.command_side import ADA, MEETING_TYPE
 
 if TYPE_CHECKING:
@@ -41,11 +39,9 @@ UPDATE slot_holds SET during = during * tstzrange('2030-11-05T14:00Z', '2030-11-
 
 
 @pytest.fixture
-def store(database) -> Iterator[FreshDatabase]:
+def store(event_store) -> Iterator[FreshDatabase]:
     """A store with three bookings: one moved, one cancelled, one as it was made."""
-    fresh = database("operated")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
+    fresh = event_store()
     stored = EventStore(fresh.url, connections=1)
     Accounts(stored).add("hana@example.org", "correct horse")
     terms = Terms.from_json(MEETING_TYPE)

@@ -7,13 +7,11 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from booking_command.reader import read_after
-from rebook.migrations import migrate
 from servers import doomed_writer
 from servers.waiting import until
 
@@ -27,11 +25,8 @@ LIVES_EACH = 6
 
 
 @pytest.fixture
-def store_url(database) -> str:
-    fresh = database("reader")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
-    return fresh.url
+def store_url(event_store) -> str:
+    return event_store().url
 
 
 @pytest.fixture

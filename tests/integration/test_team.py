@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,7 +11,6 @@ from booking_command.accounts import Accounts
 from booking_command.app import create_app
 from booking_command.settings import CommandSettings
 from booking_command.store import EventStore
-from rebook.migrations import migrate
 from rebook.settings import load
 from servers.command_side import ADA, MEETING_TYPE, PASSWORD
 
@@ -31,10 +29,8 @@ names = iter(f"member-{n}@example.org" for n in range(1, 1000))
 
 
 @pytest.fixture(scope="module")
-def settings(database) -> CommandSettings:
-    fresh = database("team")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
+def settings(event_store) -> CommandSettings:
+    fresh = event_store()
     environment = {
         "BOOKING_COMMAND_DATABASE_URL": fresh.url,
         "PUBLIC_URL": "http://book.example.org",

@@ -13,8 +13,12 @@ from rebook.migrations import migrate
 from rebook.settings import load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
     from flask.testing import FlaskClient
+
+    from servers.postgres import FreshDatabase
 
 MEETING_TYPE = {
     "title": "Intro call",
@@ -30,11 +34,22 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture(scope="session")
-def command_store(database) -> str:
-    fresh = database("booking_command")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
-    return fresh.url
+def event_store(database) -> Callable[[], FreshDatabase]:
+    """Makes event stores with nothing in them."""
+
+    def make() -> FreshDatabase:
+        fresh: FreshDatabase = database("booking_command")
+        with psycopg.connect(fresh.owner_url) as owner:
+            migrate(owner, [files("booking_command") / "sql"])
+        return fresh
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def command_store(event_store) -> str:
+    url: str = event_store().url
+    return url
 
 
 @pytest.fixture(scope="session")
