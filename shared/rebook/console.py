@@ -56,7 +56,7 @@ def stop_on_signals() -> threading.Event:
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show long work on a terminal's standard error (done, rate, time left); yields what tells that more is done."""
     console = Console(stderr=True)
     columns = (

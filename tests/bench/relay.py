@@ -109,7 +109,7 @@ def send(fresh: FreshDatabase, chosen: RelaySettings) -> float:
 
 
 def made(fresh: FreshDatabase) -> Iterator[tuple[str, bytes, Any, bytes]]:
-    contract = Contract(uuid4())
+    contract = Contract({0: uuid4()})
     with psycopg.connect(fresh.url, autocommit=True) as connection:
         position = 0
         while batch := read_after(connection, position, 10_000):

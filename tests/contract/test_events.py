@@ -57,7 +57,7 @@ def a_life_of_everything():
 
 def published():
     store = EventStore("postgresql://nowhere.invalid/none", connections=1)  # only its mapper is used
-    contract = Contract(STORE)
+    contract = Contract({0: STORE})
     for position, event in enumerate(a_life_of_everything(), start=1):
         stored = store.mapper.to_stored_event(event)
         yield contract.event(

@@ -22,6 +22,7 @@ from servers.command_side import ADA, MEETING_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from click.testing import Result
     from servers.postgres import FreshDatabase
@@ -76,6 +77,20 @@ def said(result: Result, code: int = 0) -> list[str]:
     assert isinstance(result.exception, (SystemExit, type(None))), result.exception
     assert result.exit_code == code, result.output
     return result.output.splitlines()
+
+
+def kept(store: FreshDatabase) -> dict[str, list[Any]]:
+    """Every row of every table that the store's truth is in."""
+    tables = (
+        "stored_events",
+        "credentials",
+        "api_tokens",
+        "ended_sessions",
+        "slot_holds",
+        "idempotency_keys",
+    )
+    with psycopg.connect(store.owner_url) as owner:
+        return {table: owner.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables}
 
 
 def change(store: FreshDatabase, statement: str, *values: Any) -> None:
@@ -182,3 +197,71 @@ def test_the_store_is_published_again_on_a_topic_of_its_own(console, kafka, topi
     consumer.close()
     assert sorted(event.position for event in read) == [3, 4, 5, 6, 7]
     assert [event.sequence for event in read if event.subject == bookings[0]] == [1, 2]
+
+
+@pytest.fixture
+def archive(console, bookings, tmp_path) -> Path:
+    """The store with three bookings, exported."""
+    path = tmp_path / "store.jsonl"
+    assert said(console("export", str(path))) == [f"{path} holds the whole store"]
+    return path
+
+
+@pytest.fixture
+def elsewhere(event_store) -> FreshDatabase:
+    """Another store, with nothing in it."""
+    return event_store()
+
+
+def imported(store: FreshDatabase, archive: Path) -> Result:
+    environment = {"BOOKING_COMMAND_OWNER_DATABASE_URL": store.owner_url}
+    return CliRunner().invoke(main, ["import", str(archive)], env=environment)
+
+
+def test_a_store_moves_house_whole(archive, store, elsewhere):
+    assert said(imported(elsewhere, archive)) == ["7 events imported"]
+    assert kept(elsewhere) == kept(store)
+    assert archive.stat().st_mode & 0o077 == 0
+
+
+def test_events_keep_their_source_after_a_move_and_further_ones_have_another(
+    archive, store, elsewhere, bookings
+):
+    imported(elsewhere, archive)
+    moved = EventStore(elsewhere.url, connections=1)
+    Bookings(moved, now=lambda: NOW).confirm(Confirm("intro", NINE + 7 * HOUR, ADA))
+    moved.close()
+    here, there = (
+        [json.loads(line) for line in said(CliRunner().invoke(main, ["log", "--json"], env=of(one)))]
+        for one in (store, elsewhere)
+    )
+    assert there[:-1] == here
+    assert there[-1]["position"] == here[-1]["position"] + 1
+    assert there[-1]["source"] not in {event["source"] for event in here}
+    assert said(CliRunner().invoke(main, ["verify"], env=of(elsewhere)))
+
+
+def of(store: FreshDatabase) -> dict[str, str]:
+    return {"BOOKING_COMMAND_DATABASE_URL": store.url}
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda lines: lines[:-1], "The archive ends early."),
+        (lambda lines: lines[1:], "no archive of an event store"),
+        (lambda lines: [lines[0], *lines[2:]], "The archive is damaged"),
+        (lambda lines: [*lines[:3], "?", *lines[3:]], "not every line is JSON"),
+        (lambda lines: [*lines[:-1], '{"row": {}, "of": "pg_authid"}', lines[-1]], "The archive is damaged"),
+    ],
+    ids=["cut", "headless", "an event missing", "no JSON", "a foreign table"],
+)
+def test_a_damaged_archive_fills_nothing(archive, elsewhere, damage, told):
+    archive.write_text("\n".join(damage(archive.read_text().splitlines())))
+    assert told in said(imported(elsewhere, archive), 1)[0]
+    assert not any(kept(elsewhere).values())
+
+
+def test_an_archive_replaces_neither_a_store_nor_a_file(archive, store, console):
+    assert "needs an empty one" in said(imported(store, archive), 1)[0]
+    assert "is there already" in said(console("export", str(archive)), 1)[0]

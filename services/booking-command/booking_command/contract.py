@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from rebook import events
 from rebook.cloudevents import Event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from psycopg import Connection
 
     from booking_command.reader import Stored
@@ -41,17 +44,17 @@ PUBLISHED = {
 
 
 class Contract:
-    """Makes the public events of one store."""
+    """Makes the public events of one store; `store_ids` by the position of the first event that each identifies."""
 
-    def __init__(self, store_id: UUID) -> None:
-        self._source = f"/booking-command/{store_id}"
+    def __init__(self, store_ids: Mapping[int, UUID]) -> None:
+        self._first_positions = sorted(store_ids)
+        self._sources = [f"/booking-command/{store_ids[first]}" for first in self._first_positions]
 
     @classmethod
     def of_store(cls, connection: Connection[Any]) -> Contract:
         """The contract of the store that the connection leads to."""
-        (store_id,) = connection.execute("SELECT store_id FROM store").fetchone() or (None,)
-        assert store_id is not None
-        return cls(store_id)
+        rows: list[Any] = connection.execute("SELECT first_position, store_id FROM store_ids").fetchall()
+        return cls(dict(rows))
 
     def event(self, stored: Stored) -> tuple[str, str, Event]:
         """The topic (without its prefix), the record's key, and the event."""
@@ -65,7 +68,7 @@ class Contract:
             data[published.id_field] = stream_id
         event = Event(
             id=f"{stream_id}:{stored.version}",
-            source=self._source,
+            source=self._source(stored.position),
             type=published.type,
             subject=stream_id,
             time=time,
@@ -75,6 +78,9 @@ class Contract:
             data=data,
         )
         return events.TOPIC_OF[published.type], data.get("slug", stream_id), event
+
+    def _source(self, position: int) -> str:
+        return self._sources[bisect_right(self._first_positions, position) - 1]
 
 
 def _plain(value: dict[str, Any]) -> Any:

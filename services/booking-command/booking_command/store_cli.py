@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
 
 import click
@@ -15,13 +17,13 @@ from rebook.meeting_types import is_slug
 from rebook.moments import parse_moment
 from rebook.settings import load
 
-from booking_command import timeline
+from booking_command import archive, timeline
 from booking_command.audit import Audit
 from booking_command.contract import PUBLISHED, Contract
 from booking_command.meeting_type import MeetingType
 from booking_command.reader import Stored, read_after
 from booking_command.republish import republish as publish_again
-from booking_command.settings import RepublishSettings, StoreSettings
+from booking_command.settings import OwnerSettings, RepublishSettings, StoreSettings
 from booking_command.store import EventStore
 from booking_command.team import TeamMember
 
@@ -170,10 +172,47 @@ def republish(from_position: int, to_topic: str | None) -> None:
     click.echo(f"{count:,} events published{f' on {to_topic}' if to_topic else ''}")
 
 
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export(file: Path) -> None:
+    """Write the whole event store to FILE, as JSON lines that only you may read: it holds personal data.
+
+    Example: booking-command export rebook-2030-11-05.jsonl
+    """
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        raise click.ClickException(f"{file} is there already.") from None
+    try:
+        with (
+            os.fdopen(descriptor, "w", encoding="utf-8") as out,
+            psycopg.connect(load(StoreSettings).database_url) as connection,
+            console.progress("Exporting", _last_position()) as read,
+        ):
+            out.writelines(f"{line}\n" for line in archive.export(connection, read))
+    except BaseException:
+        file.unlink()
+        raise
+    click.echo(f"{file} holds the whole store")
+
+
+@click.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+def import_(file: TextIO) -> None:
+    """Fill an empty event store with what `export` wrote to FILE (`-`: standard input).
+
+    Example: booking-command import rebook-2030-11-05.jsonl
+    """
+    url = load(OwnerSettings).database_url
+    with psycopg.connect(url) as connection, console.progress("Importing", None) as stored:
+        count = archive.restore(connection, file, stored)
+    click.echo(f"{count:,} events imported")
+
+
 def _last_position() -> int:
     with _connected() as connection:
         (last,) = connection.execute(_LAST).fetchone() or (0,)
     return int(last)
 
 
-COMMANDS = (show, log, verify, republish)
+COMMANDS = (show, log, verify, republish, export, import_)
