@@ -80,8 +80,9 @@ def _insert(
     )
 
 
-def drain(cursor: Cursor, stream: Stream, handle: Handle) -> None:
-    """Apply what waits in a stream, in order, until nothing waits or something cannot be applied."""
+def drain(cursor: Cursor, stream: Stream, handle: Handle) -> int:
+    """Apply what waits in a stream, in order, until nothing waits or something cannot be applied; how many."""
+    applied = 0
     while (row := _head(cursor, stream)) is not None and row[1] != ERROR:
         sequence, _, headers, value = row
         kind, reason = _outcome(cursor, event_of(raw_headers(headers), value and bytes(value)), handle)
@@ -92,9 +93,10 @@ def drain(cursor: Cursor, stream: Stream, handle: Handle) -> None:
                 "WHERE source = %s AND stream = %s AND sequence = %s AND (kind, reason) <> (%s, %s)",
                 (kind, reason, *place, kind, reason),
             )
-            return
+            break
         cursor.execute("DELETE FROM parked_events WHERE source = %s AND stream = %s AND sequence = %s", place)
-        log.info("parked event applied", stream=stream.id, sequence=sequence)
+        applied += 1
+    return applied
 
 
 def _head(cursor: Cursor, stream: Stream) -> tuple[Any, ...] | None:
@@ -131,7 +133,8 @@ def retry_waiting(cursor: Cursor, handle: Handle) -> int:
     )
     streams = [Stream(*row) for row in cursor.fetchall()]
     for stream in streams:
-        drain(cursor, stream, handle)
+        if applied := drain(cursor, stream, handle):
+            log.info("parked events applied", stream=stream.id, events=applied)
     return len(streams)
 
 

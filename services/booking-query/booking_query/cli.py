@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from contextlib import closing
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import click
 import psycopg2
 from rebook import logs
 from rebook.console import sentences, stop_on_signals
+from rebook.dead_letters_cli import dead_letters
 from rebook.migrations import migrate as apply
 from rebook.moments import use_bundled_zones
 from rebook.serving import serve
 from rebook.settings import load
 
+from booking_query.projection import project as project_one
 from booking_query.projector import run
-from booking_query.settings import OwnerSettings, ProjectorSettings, WebProcess
+from booking_query.settings import DatabaseSettings, OwnerSettings, ProjectorSettings, WebProcess
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from rebook.parking import Handle
 
 
 @click.group(cls=sentences(psycopg2.OperationalError))
@@ -58,3 +65,10 @@ def migrate() -> None:
     with closing(psycopg2.connect(load(OwnerSettings).database_url)) as connection:
         for name in apply(connection, [files("rebook") / "sql", files("booking_query") / "sql"]):
             click.echo(f"applied {name}")
+
+
+def _read_tables() -> tuple[Connection, Handle]:
+    return psycopg2.connect(load(DatabaseSettings).database_url), project_one
+
+
+main.add_command(dead_letters("booking-query", _read_tables))
