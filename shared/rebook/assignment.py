@@ -89,14 +89,15 @@ class Assignment:
         for topic in self._ids:
             self._reader.partitions_for_topic(topic)
 
-    def settle(self) -> None:
-        """Place what was assigned since the last time."""
+    def settle(self) -> bool:
+        """Place what was assigned since the last time; whether anything was, so that all is read from its place."""
         if self._notes.empty():
-            return
+            return False
         while not self._notes.empty():
             self._is_settled = self._notes.get()
         self.look_at_topics()
         self._place(self._reader.assignment())
+        return True
 
     def _place(self, partitions: set[TopicPartition]) -> None:
         self.positions.clear()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg2
 import structlog
 
 from rebook import offsets, parking
 from rebook.cloudevents import NotAnEvent, event_of
-from rebook.parking import ERROR, GAP, QUEUED, VersionGap, reason_of, stream_of
+from rebook.parking import ERROR, GAP, QUEUED, reason_of, stream_of
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from rebook.assignment import Assignment, Records
+    from rebook.assignment import Assignment
     from rebook.cloudevents import Event
     from rebook.offsets import Position
-    from rebook.parking import Handle, Stream
+    from rebook.parking import Handle, HandleAll, Stream
+
+    Arrivals = dict[TopicPartition, list["Arrival"]]
 
 log = structlog.get_logger()
 
@@ -30,40 +32,63 @@ _SHRINK_BITS = 3  # each failed attempt makes the next batch an eighth as long
 _KILLED = "The process ended while it was applied."
 
 
-class Batches:
-    """Applies what was polled. `last_time` is the `ce_time` of the event applied last."""
+class Arrival(NamedTuple):
+    """A record and the event it is, or why it is none."""
 
-    def __init__(self, connection: Connection, assignment: Assignment, handle: Handle) -> None:
+    record: ConsumerRecord
+    event: Event | None
+    why_not: str = ""
+
+    @classmethod
+    def of(cls, record: ConsumerRecord) -> Arrival:
+        try:
+            return cls(record, event_of(record.headers, record.value))
+        except NotAnEvent as error:
+            return cls(record, None, str(error))
+
+
+class Batches:
+    """Applies what arrived. `last_time` is the `ce_time` of the event applied last.
+
+    Args:
+        handle: applies one event that has waited for its time, or behind one that has.
+        handle_all: applies all the others of a batch together.
+    """
+
+    def __init__(
+        self, connection: Connection, assignment: Assignment, handle: Handle, handle_all: HandleAll
+    ) -> None:
         self.last_time = ""
         self._connection = connection
         self._assignment = assignment
         self._handle = handle
+        self._handle_all = handle_all
         self._reasons: dict[TopicPartition, str] = {}
 
-    def work_off(self, polled: Records) -> None:
-        """Apply records until none is left, in order within each partition.
+    def work_off(self, arrived: Arrivals) -> None:
+        """Apply arrivals until none is left, in order within each partition.
 
         Raises:
             Overtaken: another consumer has one of the partitions by now.
             psycopg2.OperationalError: PostgreSQL is gone, or cannot work.
         """
-        left = dict(polled)
+        left = dict(arrived)
         while left:
             batch = self._next_batch(left)
             if self._attempt(batch):
-                for partition, records in batch.items():
-                    left[partition] = left[partition][len(records) :]
-                left = {partition: records for partition, records in left.items() if records}
+                for partition, arrivals in batch.items():
+                    left[partition] = left[partition][len(arrivals) :]
+                left = {partition: arrivals for partition, arrivals in left.items() if arrivals}
 
-    def _next_batch(self, left: Records) -> Records:
+    def _next_batch(self, left: Arrivals) -> Arrivals:
         """Everything at once, but a partition that failed before comes alone and in smaller pieces."""
-        for partition, records in left.items():
+        for partition, arrivals in left.items():
             attempts = self._assignment.positions[partition].attempts
             if attempts:
-                return {partition: records[: max(1, BATCH_MAX >> (_SHRINK_BITS * attempts))]}
+                return {partition: arrivals[: max(1, BATCH_MAX >> (_SHRINK_BITS * attempts))]}
         return left
 
-    def _attempt(self, batch: Records) -> bool:
+    def _attempt(self, batch: Arrivals) -> bool:
         """Whether the batch is done with: applied, or its one hopeless event parked."""
         before = {partition: self._assignment.positions[partition] for partition in batch}
         hopeless = max(position.attempts for position in before.values()) >= ATTEMPTS_MAX
@@ -89,56 +114,79 @@ class Batches:
             offsets.move(cursor, before, counted)
         self._assignment.positions.update(counted)
 
-    def _failed(self, batch: Records, error: Exception) -> None:
+    def _failed(self, batch: Arrivals, error: Exception) -> None:
         for partition in batch:
             self._reasons[partition] = reason_of(error)
         log.warning("batch failed", error=type(error).__name__, records=sum(map(len, batch.values())))
 
-    def _give_up(self, cursor: Cursor, batch: Records) -> None:
-        ((partition, (record,)),) = batch.items()
-        event = event_of(record.headers, record.value)
-        parking.park(cursor, record, event, ERROR, self._reasons.pop(partition, _KILLED))
+    def _give_up(self, cursor: Cursor, batch: Arrivals) -> None:
+        ((partition, (arrival,)),) = batch.items()
+        reason = self._reasons.pop(partition, _KILLED)
+        if arrival.event is None:
+            self._set_aside(cursor, partition, arrival)
+        else:
+            parking.park(cursor, arrival.record, arrival.event, ERROR, reason)
 
-    def _apply(self, cursor: Cursor, batch: Records) -> None:
-        readable: list[tuple[ConsumerRecord, Event]] = []
-        for partition, records in batch.items():
-            topic_id = self._assignment.positions[partition].topic_id
-            readable += [pair for record in records if (pair := _read(cursor, record, topic_id))]
-        parked = parking.first_parked(cursor, {stream_of(event) for _, event in readable})
-        for record, event in readable:
-            self._apply_one(cursor, record, event, parked)
-        if readable:
-            self.last_time = readable[-1][1].time
+    def _apply(self, cursor: Cursor, batch: Arrivals) -> None:
+        """Events of streams that wait are applied one by one, all the others together."""
+        events = self._events(cursor, batch)
+        parked = parking.first_parked(cursor, {stream_of(event) for _, event in events})
+        free = [(record, event) for record, event in events if not parked or stream_of(event) not in parked]
+        gaps = self._handle_all([event for _, event in free], cursor)
+        _park_gaps(cursor, [(*free[place], why) for place, why in sorted(gaps.items())])
+        for record, event in events:
+            if stream_of(event) in parked:
+                self._apply_behind(cursor, record, event, parked)
+        if events:
+            self.last_time = events[-1][1].time
 
-    def _apply_one(
+    def _events(self, cursor: Cursor, batch: Arrivals) -> list[tuple[ConsumerRecord, Event]]:
+        """Those of a batch, in order; what is none is set aside."""
+        found = []
+        for partition, arrivals in batch.items():
+            for arrival in arrivals:
+                if arrival.event is None:
+                    self._set_aside(cursor, partition, arrival)
+                else:
+                    found.append((arrival.record, arrival.event))
+        return found
+
+    def _set_aside(self, cursor: Cursor, partition: TopicPartition, arrival: Arrival) -> None:
+        topic_id = self._assignment.positions[partition].topic_id
+        parking.park_unreadable(cursor, arrival.record, topic_id, arrival.why_not)
+
+    def _apply_behind(
         self, cursor: Cursor, record: ConsumerRecord, event: Event, parked: dict[Stream, int]
     ) -> None:
+        """Apply an event of a stream that waits: what is missing there, perhaps, or one more that waits."""
         stream = stream_of(event)
-        if stream in parked and event.sequence >= parked[stream]:
-            parking.park(cursor, record, event, QUEUED, "An earlier event of its stream is parked.")
+        if event.sequence >= parked[stream]:
+            parking.park(cursor, record, event, QUEUED, _QUEUED_BEHIND)
             return
-        try:
-            self._handle(event, cursor)
-        except VersionGap as gap:
-            parking.park(cursor, record, event, GAP, str(gap))
+        for why in self._handle_all([event], cursor).values():
+            parking.park(cursor, record, event, GAP, why)
             parked[stream] = event.sequence
             return
-        if stream in parked:
-            parking.drain(cursor, stream, self._handle)
-            parked.update(parking.first_parked(cursor, [stream]) or {stream: _NEVER})
+        parking.go_on(cursor, stream, self._handle)
+        parked.update(parking.first_parked(cursor, [stream]) or {stream: _NEVER})
 
 
 _NEVER = 2**63 - 1  # no sequence comes so far
+_QUEUED_BEHIND = "An earlier event of its stream is parked."
 
 
-def _read(cursor: Cursor, record: ConsumerRecord, topic_id: str) -> tuple[ConsumerRecord, Event] | None:
-    try:
-        return record, event_of(record.headers, record.value)
-    except NotAnEvent as error:
-        parking.park_unreadable(cursor, record, topic_id, str(error))
-        return None
+def _park_gaps(cursor: Cursor, gaps: list[tuple[ConsumerRecord, Event, str]]) -> None:
+    """Let events wait that came before their time: the first of each stream for a reason, the others behind it."""
+    seen = set()
+    for record, event, why in gaps:
+        stream = stream_of(event)
+        kind, reason = (QUEUED, _QUEUED_BEHIND) if stream in seen else (GAP, why)
+        parking.park(cursor, record, event, kind, reason)
+        seen.add(stream)
 
 
-def _moved(position: Position, records: list[ConsumerRecord]) -> Position:
+def _moved(position: Position, arrivals: list[Arrival]) -> Position:
     """Past these records; after a failure, batches grow again step by step."""
-    return position._replace(next_offset=records[-1].offset + 1, attempts=max(0, position.attempts - 1))
+    return position._replace(
+        next_offset=arrivals[-1].record.offset + 1, attempts=max(0, position.attempts - 1)
+    )

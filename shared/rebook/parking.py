@@ -7,7 +7,7 @@ event's id. While a stream has an event parked, its later events queue behind th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
 Handle = Callable[[Event, Cursor], None]
+HandleAll = Callable[
+    [Sequence[Event], Cursor], dict[int, str]
+]  # the places of those before their time, and why
 
 log = structlog.get_logger()
 
@@ -45,8 +48,26 @@ def stream_of(event: Event) -> Stream:
     return Stream(event.source, event.id.rpartition(":")[0])
 
 
+def one_by_one(handle: Handle) -> HandleAll:
+    """Applies several events where a handler knows how to apply one."""
+
+    def handle_all(events: Sequence[Event], cursor: Cursor) -> dict[int, str]:
+        gaps = {}
+        for place, event in enumerate(events):
+            try:
+                handle(event, cursor)
+            except VersionGap as gap:
+                gaps[place] = str(gap)
+        return gaps
+
+    return handle_all
+
+
 def first_parked(cursor: Cursor, streams: Iterable[Stream]) -> dict[Stream, int]:
     """The lowest parked sequence of each of these streams that has any, locked until the transaction ends."""
+    cursor.execute("SELECT EXISTS (SELECT FROM parked_events WHERE kind = ANY(%s))", (list(_WAITING),))
+    if cursor.fetchone() == (False,):  # as a rule, and quicker than asking for each
+        return {}
     cursor.execute(
         "SELECT source, stream, sequence FROM parked_events WHERE stream = ANY(%s) AND kind = ANY(%s) "
         "ORDER BY source, stream, sequence DESC FOR UPDATE",
@@ -99,6 +120,12 @@ def drain(cursor: Cursor, stream: Stream, handle: Handle) -> int:
     return applied
 
 
+def go_on(cursor: Cursor, stream: Stream, handle: Handle) -> None:
+    """Apply what waits in a stream as far as it goes by now, and log it."""
+    if applied := drain(cursor, stream, handle):
+        log.info("parked events applied", stream=stream.id, events=applied)
+
+
 def _head(cursor: Cursor, stream: Stream) -> tuple[Any, ...] | None:
     cursor.execute(
         "SELECT sequence, kind, headers, value FROM parked_events "
@@ -133,8 +160,7 @@ def retry_waiting(cursor: Cursor, handle: Handle) -> int:
     )
     streams = [Stream(*row) for row in cursor.fetchall()]
     for stream in streams:
-        if applied := drain(cursor, stream, handle):
-            log.info("parked events applied", stream=stream.id, events=applied)
+        go_on(cursor, stream, handle)
     return len(streams)
 
 

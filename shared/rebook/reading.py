@@ -1,8 +1,13 @@
-"""One session of a consumer: poll, apply, and once a second look after everything else."""
+"""One session of a consumer: poll, apply, and once a second look after everything else.
+
+While the rows of a backlog's batch are made the next one is read and decoded: PostgreSQL works during the one, this
+process during the other.
+"""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,7 +16,7 @@ from prometheus_client import Gauge
 
 from rebook import dead_letters, parking
 from rebook.assignment import Assignment
-from rebook.batches import BATCH_MAX, Batches
+from rebook.batches import BATCH_MAX, Arrival, Batches
 from rebook.moments import parse_moment
 
 if TYPE_CHECKING:
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient, KafkaConsumer
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-    from rebook.assignment import Records
+    from rebook.batches import Arrivals
     from rebook.consumer import Work
     from rebook.kafka import KafkaSettings
     from rebook.progress import Progress
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _POLL_MS = 100
+_AHEAD_MS = 20
+_BACKLOG = BATCH_MAX // 4  # so many at once are worth a second thread
 _LOOK_EVERY_S = 1.0
 _SETTLED_AFTER_S = 1.0  # topics that appear together are assigned one after another
 
@@ -60,24 +67,42 @@ class Reading:
         self._reader = reader
         topics = [settings.topic(name) for name in work.topics]
         self._assignment = Assignment(reader, admin, connection, topics, ids)
-        self._batches = Batches(connection, self._assignment, work.handle)
+        self._batches = Batches(
+            connection, self._assignment, work.handle, work.handle_all or parking.one_by_one(work.handle)
+        )
         self._look_at_s = 0.0
         self._complete_since_s: float | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Poll and apply until `stop` is set; then say that this worker is gone."""
-        while not stop.is_set():
-            polled = self._poll()
-            self._batches.work_off(polled)
-            self._assignment.settle()
-            self._work.after_batch()
-            if time.monotonic() >= self._look_at_s:
-                self._look_after(is_idle=not polled)
+        arrived: Arrivals = {}
+        with ThreadPoolExecutor(1, "rows") as rows:
+            while not stop.is_set():
+                arrived = arrived or self._poll(_POLL_MS)
+                ahead = self._work_off(rows, arrived)
+                self._work.after_batch()
+                if time.monotonic() >= self._look_at_s:
+                    self._look_after(is_idle=not arrived)
+                arrived = ahead
         with self._connection, self._connection.cursor() as cursor:
             self._progress.end(cursor)
 
-    def _poll(self) -> Records:
-        return self._assignment.placed(self._reader.poll(_POLL_MS, max_records=BATCH_MAX))
+    def _work_off(self, rows: ThreadPoolExecutor, arrived: Arrivals) -> Arrivals:
+        """Make the rows of what arrived; what was read ahead meanwhile, if there seems to be more."""
+        if sum(map(len, arrived.values())) < _BACKLOG:
+            self._batches.work_off(arrived)
+            self._assignment.settle()
+            return {}
+        working = rows.submit(self._batches.work_off, arrived)
+        ahead = self._poll(_AHEAD_MS)
+        working.result()
+        return {} if self._assignment.settle() else ahead
+
+    def _poll(self, wait_ms: int) -> Arrivals:
+        polled = self._assignment.placed(self._reader.poll(wait_ms, max_records=BATCH_MAX))
+        return {
+            partition: [Arrival.of(record) for record in records] for partition, records in polled.items()
+        }
 
     def _look_after(self, *, is_idle: bool) -> None:
         self._assignment.look_at_topics()

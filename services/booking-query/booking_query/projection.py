@@ -1,25 +1,31 @@
 """Events become read tables: one function for each type of event.
 
-A row takes the next event of its stream and no other (`version = sequence - 1`): a repeated event changes nothing,
-and one that comes before its time is a `VersionGap`, raised before anything has changed. The functions themselves
+A row takes the next event of its stream and no other: a repeated event changes nothing, and one that comes before its
+time is a `VersionGap`, raised before anything has changed. Bookings and their letters come in thousands, so theirs
+change in memory and are written together (`folding`); the few others are a statement each. The functions themselves
 are in `projection_bookings` and `projection_team`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 from rebook.parking import VersionGap
 
+from booking_query.folding import Bookings
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
     from rebook.cloudevents import Event
 
     Apply = Callable[[Event, Cursor], None]
+    Fold = Callable[[Event, Bookings], None]
 
-_BY_TYPE: dict[str, Apply] = {}
+_APPLY: dict[str, Apply] = {}
+_FOLD: dict[str, Fold] = {}
 
 
 class Table(NamedTuple):
@@ -29,11 +35,6 @@ class Table(NamedTuple):
     pass_over: str  # takes an event without any other change
 
 
-BOOKINGS = Table(
-    "SELECT version FROM bookings WHERE booking_id = %(subject)s",
-    "UPDATE bookings SET version = %(sequence)s, updated_at = %(time)s "
-    "WHERE booking_id = %(subject)s AND version = %(sequence)s - 1",
-)
 MEETING_TYPES = Table(
     "SELECT version FROM meeting_types WHERE stream_id = %(subject)s",
     "UPDATE meeting_types SET version = %(sequence)s "
@@ -54,8 +55,18 @@ def projects(event_type: str) -> Callable[[Apply], Apply]:
     """Register the function that makes the rows of one type of event."""
 
     def register(apply: Apply) -> Apply:
-        _BY_TYPE[event_type] = apply
+        _APPLY[event_type] = apply
         return apply
+
+    return register
+
+
+def folds(event_type: str) -> Callable[[Fold], Fold]:
+    """Register the function that changes bookings in memory by one type of event."""
+
+    def register(fold: Fold) -> Fold:
+        _FOLD[event_type] = fold
+        return fold
 
     return register
 
@@ -66,14 +77,55 @@ def project(event: Event, cursor: Cursor) -> None:
     Raises:
         VersionGap: an earlier event of its stream has not been applied yet.
     """
-    _BY_TYPE.get(event.type, pass_over)(event, cursor)
+    for why in project_all([event], cursor).values():
+        raise VersionGap(why)
 
 
-def pass_over(event: Event, cursor: Cursor) -> None:
-    """An event of a type this version does not know only counts in its stream, whichever that is."""
+def project_all(events: Sequence[Event], cursor: Cursor) -> dict[int, str]:
+    """Make the rows of many events; the places of those that came before their time, and why."""
+    bookings = Bookings(cursor, {event.subject for event in events if _may_be_of_booking(event)})
+    gaps = {}
+    for place, event in enumerate(events):
+        try:
+            _project(event, bookings, cursor)
+        except VersionGap as gap:
+            gaps[place] = str(gap)
+    bookings.write()
+    return gaps
+
+
+def _project(event: Event, bookings: Bookings, cursor: Cursor) -> None:
+    if event.type in _FOLD:
+        _FOLD[event.type](event, bookings)
+    elif event.type in _APPLY:
+        _APPLY[event.type](event, cursor)
+    elif event.subject in bookings:
+        bookings.of(event.subject).takes(event)
+    elif _is_of_stream(event):
+        _pass_over(event, cursor)
+
+
+def _may_be_of_booking(event: Event) -> bool:
+    return event.type not in _APPLY and _is_of_stream(event)
+
+
+def _is_of_stream(event: Event) -> bool:
+    """Whether it is an event of a booking, type, member or token, be it of a type this version does not know."""
     if not event.source.startswith("/booking-command/"):
-        return
-    for table in (BOOKINGS, MEETING_TYPES, MEMBERS, TOKENS):
+        return False
+    return event.type in _FOLD or event.type in _APPLY or _is_id(event.subject)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _pass_over(event: Event, cursor: Cursor) -> None:
+    """An event of a type this version does not know only counts in its stream, whichever that is."""
+    for table in (MEETING_TYPES, MEMBERS, TOKENS):
         cursor.execute(table.version_of, facts_of(event))
         if cursor.fetchone():
             change(event, cursor, table, table.pass_over)

@@ -12,10 +12,11 @@ from rebook.kafka import BOOKINGS, DELIVERIES, MEETING_TYPES, TEAM
 from rebook.serving import answer_health
 
 from booking_query import projection_bookings, projection_team  # noqa: F401 - they register their projections
-from booking_query.projection import project
+from booking_query.projection import project, project_all
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from booking_query.settings import ProjectorSettings
 
@@ -35,11 +36,14 @@ _FOLD = """
 def run(settings: ProjectorSettings, stop: threading.Event) -> None:
     """Project until `stop` is set."""
     counts = Counts(settings.database_url)
-    consumer = Consumer(
-        settings, settings.database_url, Work(NAME, TOPICS, project, after_batch=counts.fold_when_due)
-    )
+    consumer = Consumer(settings, settings.database_url, work(counts.fold_when_due))
     answer_health(settings.listen_host, settings.port, lambda: consumer.is_connected)
     consumer.run(stop)
+
+
+def work(after_batch: Callable[[], None]) -> Work:
+    """What a consumer does to keep the read tables."""
+    return Work(NAME, TOPICS, project, project_all, after_batch)
 
 
 class Counts:

@@ -1,0 +1,112 @@
+"""Replaying topics into read tables, beside a bare loop that reads and decodes the same records."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import closing, contextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg2
+from bench.history import history
+from booking_query.projector import NAME, TOPICS, Counts, work
+from kafka import TopicPartition
+from rebook.consumer import Consumer
+from rebook.events import TOPIC_OF
+from rebook.kafka import KafkaSettings, admin, consumer, ensure_topic, producer
+from rebook.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servers.postgres import FreshDatabase, PostgresServer
+
+_SECONDARY = """
+    SELECT indexname, indexdef FROM pg_indexes
+    WHERE schemaname = 'public' AND indexname NOT IN (SELECT conname FROM pg_constraint)
+"""
+
+
+def settings(bootstrap: str) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap_servers=bootstrap,
+        topic_prefix=f"bench-{uuid4().hex[:8]}.",
+        topic_replication=1,
+        topic_min_isr=1,
+        topic_retention_ms=-1,
+        session_timeout_ms=6_000,
+    )
+
+
+def publish(chosen: KafkaSettings, count: int) -> None:
+    """Fill the topics with a history."""
+    with admin(chosen) as topics:
+        for name in TOPICS:
+            ensure_topic(topics, chosen, name)
+    with closing(producer(chosen, linger_ms=5, batch_size=131_072)) as sender:
+        for number, event in enumerate(history(count)):
+            topic = chosen.topic(TOPIC_OF[event.type])
+            sent = sender.send(topic, event.value(), event.subject.encode(), event.headers())
+            if number % 10_000 == 0:
+                sent.get(timeout=60)
+        sender.flush()
+
+
+def bare(chosen: KafkaSettings, count: int) -> float:
+    """Seconds to read and decode all of it and do nothing with it."""
+    began_s = time.monotonic()
+    with closing(consumer(chosen, None)) as reader:
+        topics = [chosen.topic(name) for name in TOPICS]
+        partitions = [
+            TopicPartition(topic, n) for topic in topics for n in reader.partitions_for_topic(topic)
+        ]
+        reader.assign(partitions)
+        while count > 0:
+            for records in reader.poll(100, max_records=2_000).values():
+                for record in records:
+                    {name: value.decode() for name, value in record.headers}, json.loads(record.value)
+                count -= len(records)
+    return time.monotonic() - began_s
+
+
+def replayed(chosen: KafkaSettings, tables: FreshDatabase, count: int) -> float:
+    """Seconds until one consumer has made the rows of all of it, from joining its group on."""
+    stop, counts = threading.Event(), Counts(tables.url)
+    with closing(psycopg2.connect(tables.url)) as watching:
+        watching.autocommit = True
+
+        def look() -> None:
+            counts.fold_when_due()
+            with watching.cursor() as cursor:
+                cursor.execute("SELECT sum(next_offset) FROM consumer_offsets")
+                if cursor.fetchone() == (count,):
+                    stop.set()
+
+        began_s = time.monotonic()
+        Consumer(chosen, tables.url, work(after_batch=look)).run(stop)
+        return time.monotonic() - began_s
+
+
+def read_tables(server: PostgresServer) -> FreshDatabase:
+    fresh = server.database(NAME.replace("-", "_"))
+    with closing(psycopg2.connect(fresh.owner_url)) as owner:
+        migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
+    return fresh
+
+
+@contextmanager
+def indexes_afterwards(tables: FreshDatabase) -> Iterator[None]:
+    """Without the indexes that only queries need, which are made at the end."""
+    with closing(psycopg2.connect(tables.owner_url)) as owner, owner.cursor() as cursor:
+        cursor.execute(_SECONDARY)
+        indexes: list[tuple[str, Any]] = cursor.fetchall()
+        for name, _ in indexes:
+            cursor.execute(f"DROP INDEX {name}")
+        owner.commit()
+        yield
+        for _, made_by in indexes:
+            cursor.execute(made_by)
+        owner.commit()
