@@ -40,6 +40,10 @@ bench-command: $(INSTALLED_DEV) ## Measure appends and commands, as ratios withi
 bench-relay: $(INSTALLED_DEV) ## Measure how fast a backlog is published, beside a bare producer
 	@$(VENV)/bin/python tests/bench/relay.py
 
+.PHONY: bench-query
+bench-query: $(INSTALLED_DEV) ## Measure queries beside their bare SQL at three sizes, and replays (many minutes)
+	@$(VENV)/bin/python tests/bench/query.py
+
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/asyncapi.yaml and docs/settings.md from the code
 	@$(VENV)/bin/python -m rebook_infra.reference docs

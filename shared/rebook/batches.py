@@ -130,7 +130,7 @@ class Batches:
     def _apply(self, cursor: Cursor, batch: Arrivals) -> None:
         """Events of streams that wait are applied one by one, all the others together."""
         events = self._events(cursor, batch)
-        parked = parking.first_parked(cursor, {stream_of(event) for _, event in events})
+        parked = parking.first_parked(cursor, (stream_of(event) for _, event in events))
         free = [(record, event) for record, event in events if not parked or stream_of(event) not in parked]
         gaps = self._handle_all([event for _, event in free], cursor)
         _park_gaps(cursor, [(*free[place], why) for place, why in sorted(gaps.items())])

@@ -46,7 +46,7 @@ class _Text(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         found: str = super()._deserialize(value, attr, data, **kwargs)
-        if any(self._is_refused(character) for character in found):
+        if not found.isprintable() and any(self._is_refused(character) for character in found):
             raise ValidationError("Must not contain control characters.")
         return found
 

@@ -65,4 +65,5 @@ def parse_day(text: str) -> date | None:
 
 def format_moment(moment: datetime) -> str:
     """RFC 3339 in UTC with `Z`; fractions only where there are any (stamps)."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat()[:-6] + "Z"

@@ -15,7 +15,7 @@ from rebook.moments import format_moment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HOSTS = 200
+HOSTS = 80
 FIRST_START = datetime(2029, 1, 1, 8, tzinfo=UTC)
 _SHARE_MOVED, _SHARE_CANCELLED = 0.30, 0.15
 _LATER = 20_000  # events, at most, until a booking changes

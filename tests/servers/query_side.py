@@ -161,18 +161,23 @@ class Site:
         return [item["customer"]["name"] for item in self.get("/bookings", **query)["items"]]
 
 
+def introduce(site: Site, **definition: Any) -> None:
+    """Let a site know a member of the team, their API token and a meeting type."""
+    sha256 = hashlib.sha256(SECRET.encode()).hexdigest()
+    member = {"member_id": MEMBER, "email": "ada@example.org", "generation": 1}
+    token = {"name": "sync", "sha256": sha256, "member_id": MEMBER, "created_by": "ada@example.org"}
+    site.take(
+        event(events.TEAM_MEMBER_ADDED, MEMBER, 1, member),
+        event(events.API_TOKEN_ISSUED, booking_id("token"), 1, token),
+    )
+    site.define(**definition)
+
+
 @pytest.fixture
 def site(database: Any) -> Iterator[Site]:
     fresh = database("booking_query")
     with closing(psycopg2.connect(fresh.owner_url)) as owner:
         migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
     with closing(Site(fresh.url)) as made:
-        sha256 = hashlib.sha256(SECRET.encode()).hexdigest()
-        member = {"member_id": MEMBER, "email": "ada@example.org", "generation": 1}
-        token = {"name": "sync", "sha256": sha256, "member_id": MEMBER, "created_by": "ada@example.org"}
-        made.take(
-            event(events.TEAM_MEMBER_ADDED, MEMBER, 1, member),
-            event(events.API_TOKEN_ISSUED, booking_id("token"), 1, token),
-        )
-        made.define()
+        introduce(made)
         yield made

@@ -43,7 +43,7 @@ class QueryBlueprint(Blueprint):  # type: ignore[misc]
 
     def asks(self, schema: type[QuerySchema]) -> Callable[[F], F]:
         """The view takes the query parameters that `schema` describes."""
-        decorate: Callable[[F], F] = self.arguments(schema, location="query")
+        decorate: Callable[[F], F] = self.arguments(schema(), location="query")
         return decorate
 
     def answers(self, schema: Any) -> Callable[[F], F]:

@@ -18,6 +18,7 @@ from rebook.sessions import Sessions
 from rebook.settings import load
 
 from booking_query import api, health, pages
+from booking_query.answers import Json
 from booking_query.credentials import Links, Team
 from booking_query.database import Database
 from booking_query.queries import Queries
@@ -37,6 +38,7 @@ def create_app(settings: QuerySettings | None = None) -> Flask:
     use_bundled_zones()
     logs.configure("booking-query")
     app = web.new_app("booking_query", settings.public_url, settings.trusted_proxies, static_folder=None)
+    app.json = Json(app)
     _put_together(app, settings)
     for error in (psycopg2.OperationalError, psycopg2.InterfaceError):
         app.register_error_handler(error, _answer_lost_database)

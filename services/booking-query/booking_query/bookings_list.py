@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from psycopg2.sql import SQL, Composable
 from rebook.problems import malformed
 
 from booking_query.parameters import LIMIT_USUAL, BookingsSchema, read
@@ -28,9 +27,16 @@ if TYPE_CHECKING:
 # Nobody who began earlier can still be in a meeting.
 _LONGEST = "(SELECT make_interval(mins => max(duration_minutes)) FROM bookings)"
 _CONDITIONS = {
-    "upcoming": f"status <> 'cancelled' AND ends_at > %(now)s AND starts_at > %(now)s - {_LONGEST}",
-    "past": "status <> 'cancelled' AND ends_at <= %(now)s AND starts_at <= %(now)s",
+    "upcoming": "status <> 'cancelled' AND ends_at > %(now)s",
+    "past": "status <> 'cancelled' AND ends_at <= %(now)s",
     "cancelled": "status = 'cancelled'",
+}
+# Where a walk begins. On later pages the cursor alone says so: PostgreSQL might begin at another bound beside it.
+_BEGINNINGS = {
+    "upcoming": (f"starts_at > %(now)s - {_LONGEST}", "from_"),
+    "past": ("starts_at <= %(now)s", "to"),
+    "cancelled": ("true", "to"),
+    None: ("true", "to"),
 }
 _NARROWED = {
     "q": "searched LIKE lower(%(q)s)",
@@ -121,14 +127,17 @@ def page(database: Database, search: Search, now: datetime) -> Page:
     return Page(items, search.cursor_after(items[-1]) if len(rows) > search.limit else None)
 
 
-def _statement(search: Search) -> Composable:
+def _statement(search: Search) -> str:
     after, order = _ASCENDING if search.filter == "upcoming" else _DESCENDING
-    conditions = [_CONDITIONS[search.filter]] if search.filter else []
-    conditions += [sql for name, sql in _NARROWED.items() if getattr(search, name) is not None]
-    conditions += [after] if search.after else []
-    return SQL("SELECT {} FROM bookings WHERE {} ORDER BY {} LIMIT %(rows)s").format(
-        BOOKING_COLUMNS, SQL(" AND ").join(map(SQL, conditions or ["true"])), SQL(order)
-    )
+    beginning, bound = _BEGINNINGS[search.filter]
+    narrowed = {name: sql for name, sql in _NARROWED.items() if getattr(search, name) is not None}
+    if search.after:
+        beginning = after
+        narrowed.pop(bound, None)
+    conditions = [_CONDITIONS.get(search.filter or "", "true"), beginning, *narrowed.values()]
+    where = " AND ".join(conditions)
+    # Conditions are those above; what was asked for comes in as values.
+    return f"SELECT {BOOKING_COLUMNS} FROM bookings WHERE {where} ORDER BY {order} LIMIT %(rows)s"  # noqa: S608
 
 
 def _values(search: Search, now: datetime) -> dict[str, Any]:

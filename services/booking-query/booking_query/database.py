@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
-    from psycopg2.sql import Composable
 
 Row = dict[str, Any]
 
@@ -27,7 +26,7 @@ class Database:
         self._url = url
         self._threads = threading.local()
 
-    def rows(self, statement: str | Composable, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
+    def rows(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Every row as column -> value.
 
         Raises:
@@ -41,7 +40,7 @@ class Database:
         with self._connection().cursor() as cursor:
             return _fetched(cursor, statement, values)
 
-    def row(self, statement: str | Composable, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
+    def row(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
         return next(iter(self.rows(statement, values)), None)
 
     @contextmanager
@@ -72,9 +71,7 @@ class Database:
             connection.close()
 
 
-def _fetched(
-    cursor: Cursor, statement: str | Composable, values: Sequence[Any] | Mapping[str, Any]
-) -> list[Row]:
+def _fetched(cursor: Cursor, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
     cursor.execute(statement, values)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

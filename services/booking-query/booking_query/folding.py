@@ -6,9 +6,9 @@ changed meanwhile fails the batch, which is then tried again.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from rebook.parking import VersionGap
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Bookings:
     def _write(self, statement: str, *values: list[dict[str, Any]], count: bool = True) -> None:
         if not values[0]:
             return
-        self._cursor.execute(statement, [json.dumps(rows) for rows in values])
+        self._cursor.execute(statement, [orjson.dumps(rows).decode() for rows in values])
         if count and self._cursor.rowcount != len(values[0]):
             raise ChangedMeanwhile
 

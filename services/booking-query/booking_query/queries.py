@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from flask import current_app
-from psycopg2.sql import SQL
 from rebook.problems import UnknownBooking, UnknownMeetingType
 
 from booking_query import bookings_list, slots
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from booking_query.slots import Offer
     from booking_query.waiting import Waiting
 
-_BOOKING = SQL("SELECT {} FROM bookings WHERE booking_id = %s").format(BOOKING_COLUMNS)
+_BOOKING = f"SELECT {BOOKING_COLUMNS} FROM bookings WHERE booking_id = %s"  # noqa: S608 - column names only
 _HISTORY = """
     SELECT at, type, by, details FROM booking_history WHERE booking_id = %s
     ORDER BY at, (by = 'notifier'), sequence, event_id

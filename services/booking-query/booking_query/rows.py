@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.sql import SQL, Identifier
 from rebook.moments import parse_moment
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ _PLAIN = (
 )
 _MOMENTS_OF_MOVE = ("from", "from_ends_at", "to", "to_ends_at")
 _PEOPLE = ("host_name", "host_email", "customer_name", "customer_email", "customer_timezone")
-BOOKING_COLUMNS = SQL(", ").join(map(Identifier, (*_PLAIN, *_PEOPLE)))
+BOOKING_COLUMNS = ", ".join((*_PLAIN, *_PEOPLE))
 
 
 def booking_of(row: Row) -> dict[str, Any]:

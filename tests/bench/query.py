@@ -1,0 +1,128 @@
+"""`make bench-query`: what queries cost beside their bare SQL, how they stay as bookings become more; and replays."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rebook.moments import use_bundled_zones
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench import replay
+from bench.asked import QUESTIONS, Asker
+from bench.chart import drawn
+from bench.relay import broker
+from bench.tables import filled
+from servers.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "queries.svg"
+
+
+@click.command()
+@click.option(
+    "--bookings", default="1000,100000,1000000", show_default=True, help="Sizes of the read tables."
+)
+@click.option("--calls", default=300, show_default=True, help="Calls of each query whose median counts.")
+@click.option("--events", default=1_000_000, show_default=True, help="Events to replay; 0 for none.")
+@click.option("--rounds", default=1, show_default=True, help="Rounds of replays whose median counts.")
+@click.option("--picture", default=_PICTURE, type=click.Path(path_type=Path), help="Where the chart goes.")
+def main(bookings: str, calls: int, events: int, rounds: int, picture: Path) -> None:
+    """Measure booking-query on a PostgreSQL and a Kafka of its own."""
+    use_bundled_zones()
+    sizes = [int(size) for size in bookings.split(",") if size]
+    with postgres() as server:
+        if sizes:
+            show_queries(server, sizes, calls, picture)
+        if events:
+            show_replay(server, events, rounds)
+
+
+@contextmanager
+def postgres() -> Iterator[PostgresServer]:
+    with tempfile.TemporaryDirectory(prefix="rebook-bench-", ignore_cleanup_errors=True) as home:
+        Path(home).chmod(0o755)
+        server = PostgresServer(Path(home))
+        try:
+            yield server
+        finally:
+            server.server.stop()
+
+
+@contextmanager
+def without_logs() -> Iterator[None]:
+    """A line for each request is part of what it costs, but nothing to look at here."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        yield
+
+
+def show_queries(server: PostgresServer, sizes: list[int], calls: int, picture: Path) -> None:
+    """Print each query's median beside its SQL's; all sizes are asked in turn, so that a busy moment hits all."""
+    databases = [filled(server, size) for size in sizes]
+    with without_logs():
+        askers = [Asker(database.url, size) for database, size in zip(databases, sizes, strict=True)]
+    click.echo(f"\n| query | {' | '.join(f'{size:,}: ms (to its SQL)' for size in sizes)} | last to first |")
+    click.echo("|---" * (len(sizes) + 2) + "|")
+    times_ms: dict[str, list[float]] = {}
+    for question in QUESTIONS:
+        with without_logs():
+            pairs = medians_ms([ask.question(question) for ask in askers], calls)
+        times_ms[question] = [ours for ours, _ in pairs]
+        cells = [f"{ours:.2f} ({ours / sql:.1f})" for ours, sql in pairs]
+        click.echo(f"| {question} | {' | '.join(cells)} | {pairs[-1][0] / pairs[0][0]:.2f} |")
+    if len(sizes) > 1:
+        picture.write_text(drawn(sizes, times_ms))
+
+
+def medians_ms(
+    asked: list[tuple[Callable[[], Any], Callable[[], Any]]], calls: int
+) -> list[tuple[float, float]]:
+    """The medians of ours and of the bare SQL for each size."""
+    took: list[tuple[list[float], list[float]]] = [([], []) for _ in asked]
+    for _ in range(calls):
+        for (ours, sql), (ours_ms, sql_ms) in zip(asked, took, strict=True):
+            ours_ms.append(_ms(ours))
+            sql_ms.append(_ms(sql))
+    return [(statistics.median(ours), statistics.median(sql)) for ours, sql in took]
+
+
+def _ms(call: Callable[[], Any]) -> float:
+    began_s = time.perf_counter()
+    call()
+    return (time.perf_counter() - began_s) * 1_000
+
+
+def show_replay(server: PostgresServer, events: int, rounds: int) -> None:
+    """Print the rate of replays relative to a bare loop's over the same topics."""
+    with broker() as kafka:
+        chosen = replay.settings(kafka.bootstrap_servers)
+        replay.publish(chosen, events)
+        click.echo(f"\n{kafka.kind}; {events:,} events of bookings and letters")
+        found = [replay_round(server, chosen, events) for _ in range(rounds)]
+    for place, name in enumerate(("with every index", "indexes made at the end")):
+        ratio = statistics.median(ratios[place] for ratios in found)
+        click.echo(f"replay into read tables, {name} / bare consume-and-decode loop: {ratio:.2f}")
+
+
+def replay_round(server: PostgresServer, chosen: Any, events: int) -> tuple[float, float]:
+    bare_s = replay.bare(chosen, events)
+    following_s = replay.replayed(chosen, replay.read_tables(server), events)
+    tables = replay.read_tables(server)
+    began_s = time.monotonic()
+    with replay.indexes_afterwards(tables):
+        replay.replayed(chosen, tables, events)
+    return bare_s / following_s, bare_s / (time.monotonic() - began_s)
+
+
+if __name__ == "__main__":
+    main()
