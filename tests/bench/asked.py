@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg2
+from bench.history import person
 from booking_query.bookings_list import Search
 from servers.query_side import NOW, SECRET, Site, introduce
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -28,8 +29,9 @@ _LISTS = {
     f"list, {name or 'all'}, {page} page": (name, page) for name in _WALKS for page in ("first", "deep")
 }
 _SEARCHES = {
-    "search, one match": "customer{middle:07}@",
-    "search, every twelfth": "ada",
+    "search, a name": "{name}",
+    "search, an address": "{email}",
+    "search, every twelfth": "ada ",
     "search, no match": "zebedee",
 }
 QUESTIONS = (*_LISTS, *_SEARCHES, "counts", "details", "slots of a month", "manage page")
@@ -86,7 +88,8 @@ class Asker:
         if name in _LISTS:
             return self._list_path(*_LISTS[name])
         if name in _SEARCHES:
-            return f"/v1/bookings?q={_SEARCHES[name].format(middle=self._middle)}"
+            asked = _SEARCHES[name].format(**person(self._middle))
+            return f"/v1/bookings?{urlencode({'q': asked})}"
         if name == "counts":
             return "/v1/bookings/counts"
         if name == "slots of a month":

@@ -18,23 +18,26 @@ if TYPE_CHECKING:
 HOSTS = 80
 FIRST_START = datetime(2029, 1, 1, 8, tzinfo=UTC)
 _SHARE_MOVED, _SHARE_CANCELLED = 0.30, 0.15
-_LATER = 20_000  # events, at most, until a booking changes
-_NAMES = ("Ada", "Bela", "Cyd", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivo", "Jana", "Kai", "Lea")
+_FIRST_NAMES = ("Ada", "Bela", "Cyd", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivo", "Jana", "Kai", "Lea")
+_SYLLABLES = tuple(f"{consonant}{vowel}" for consonant in "bdfgklmnprstvz" for vowel in "aeiou")
 
 
-def history(count: int, seed: int = 1) -> Iterator[Event]:
-    """So many events in the order in which they happened: nearly half of bookings, the others of letters."""
+def history(count: int, within: int = 20_000, seed: int = 1) -> Iterator[Event]:
+    """So many events in the order in which they happened: a third of bookings, the others of letters.
+
+    A booking that changes does so at most `within` events after the last time.
+    """
     chance, numbers = random.Random(seed), iter(range(count))
     due: list[tuple[int, int, Event]] = []
     for place in range(count):
         while not due or due[0][0] > place:
             number = next(numbers)
-            for delay, event in _life(chance, number):
+            for delay, event in _life(chance, number, within):
                 heapq.heappush(due, (place + delay, len(due) + number * 8, event))
         yield heapq.heappop(due)[2]
 
 
-def _life(chance: random.Random, number: int) -> Iterator[tuple[int, Event]]:
+def _life(chance: random.Random, number: int, within: int) -> Iterator[tuple[int, Event]]:
     """One booking's events and letters, each with how much later it comes."""
     booking_id = str(UUID(int=chance.getrandbits(128), version=4))
     start = start_of(number)
@@ -42,11 +45,11 @@ def _life(chance: random.Random, number: int) -> Iterator[tuple[int, Event]]:
     yield delay, _confirmed(booking_id, number, start)
     yield from _letters(chance, booking_id, version, delay, "confirmation")
     if chance.random() < _SHARE_MOVED:
-        delay, version = delay + chance.randrange(10, _LATER), version + 1
+        delay, version = delay + chance.randrange(10, within), version + 1
         yield delay, _moved(booking_id, start)
         yield from _letters(chance, booking_id, version, delay, "rescheduled")
     if chance.random() < _SHARE_CANCELLED:
-        delay, version = delay + chance.randrange(10, _LATER), version + 1
+        delay, version = delay + chance.randrange(10, within), version + 1
         yield delay, _cancelled(booking_id, version)
         yield from _letters(chance, booking_id, version, delay, "cancelled")
 
@@ -58,8 +61,12 @@ def start_of(number: int) -> datetime:
 
 
 def person(number: int) -> dict[str, str]:
-    name = f"{_NAMES[number % len(_NAMES)]} Customer{number:07}"
-    return {"name": name, "email": f"customer{number:07}@example.org", "timezone": "Europe/London"}
+    """A customer whose last name nobody else has, as far as there are numbers below 24 million."""
+    scattered = number * 7_368_787 % len(_SYLLABLES) ** 4
+    places = [scattered // len(_SYLLABLES) ** power % len(_SYLLABLES) for power in range(4)]
+    first, last = _FIRST_NAMES[number % len(_FIRST_NAMES)], "".join(_SYLLABLES[place] for place in places)
+    email = f"{first}.{last}@example.org".lower()
+    return {"name": f"{first} {last.title()}", "email": email, "timezone": "Europe/London"}
 
 
 def host(number: int) -> dict[str, str]:

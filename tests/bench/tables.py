@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg2
 from bench.history import HOSTS, host, person
 from bench.replay import indexes_afterwards, read_tables
+from booking_query.projector import Counts
 from rebook.moments import format_moment
 from servers.query_side import HOST, NOW
 
@@ -52,6 +53,7 @@ def filled(server: PostgresServer, bookings: int) -> FreshDatabase:
             with connection, connection.cursor() as cursor:
                 _copy(cursor, "bookings", _COLUMNS, rows)
                 _copy(cursor, "booking_history", _HISTORY, [line for row in rows for line in _lines(row)])
+    Counts(tables.url).fold()
     with closing(psycopg2.connect(tables.owner_url)) as owner:
         owner.autocommit = True
         owner.cursor().execute("VACUUM ANALYZE")

@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 from kafka import TopicPartition
 from rebook import kafka as rebook_kafka
+from rebook.batches import ATTEMPTS_MAX
 from rebook.cloudevents import Event
 from rebook.consumer import Consumer, Handle, VersionGap, Work
 from rebook.dead_letters import GAP_PATIENCE_S
@@ -94,6 +95,13 @@ class Bench:
     def send(self, *events: Event, topic: str = BOOKINGS) -> None:
         for each in events:
             self.send_raw(each.subject.encode(), each.value(), each.headers(), topic)
+
+    def send_many(self, events: list[Event]) -> None:
+        """Send without waiting for each."""
+        topic = self.settings.topic(BOOKINGS)
+        for each in events:
+            self._producer.send(topic, each.value(), each.subject.encode(), each.headers())
+        self._producer.flush()
 
     def send_raw(self, key: bytes, value: bytes, headers: Any, topic: str = BOOKINGS) -> None:
         self._producer.send(self.settings.topic(topic), value, key, headers).get(timeout=10)
@@ -213,6 +221,21 @@ def test_an_event_that_cannot_be_applied_parks_its_own_stream_only(bench):
     assert bench.facts()["dead_letters"] == 1
 
 
+def test_an_event_that_ends_the_process_each_time_is_parked_in_the_end(bench):
+    bench.create(BOOKINGS)
+    with bench.reading():
+        until(lambda: bench.rows("SELECT * FROM consumer_offsets"), 10)
+    bench.send(event("a", 1), event("a", 2))
+    bench.rows(
+        f"UPDATE consumer_offsets SET attempts = {ATTEMPTS_MAX} RETURNING attempts"
+    )  # what it leaves behind
+    with bench.reading():
+        until(lambda: bench.rows("SELECT * FROM parked_events WHERE sequence = 2"), 10)
+    parked = bench.rows("SELECT kind, reason FROM parked_events ORDER BY sequence")
+    assert parked[0] == ("error", "The process ended while it was applied.")
+    assert parked[1][0] == "queued"
+
+
 def test_a_parked_event_that_is_released_goes_on_with_all_that_waited_behind_it(bench):
     bench.create(BOOKINGS)
     bench.send(event("a", 1), event("a", 2, POISON), event("a", 3))
@@ -240,6 +263,21 @@ def test_a_record_that_is_no_event_is_set_aside(bench):
         bench.send(event("a", 1))
         bench.until_versions(a=1)
     assert bench.rows("SELECT count(*) FROM parked_events WHERE kind = 'unreadable'") == [(3,)]
+
+
+def test_a_backlog_of_several_batches_is_applied_in_order_around_what_cannot_be(bench):
+    bench.create(BOOKINGS)
+    versions, streams = 100, [f"s{number}" for number in range(60)]
+    history = [event(stream, version) for version in range(1, versions + 1) for stream in streams]
+    history[3_000] = event(history[3_000].subject, history[3_000].sequence, POISON)
+    bench.send_many(history)
+    stopped = {history[3_000].subject: history[3_000].sequence - 1}
+    with bench.reading():
+        bench.until_versions(**(dict.fromkeys(streams, versions) | stopped))
+        until(lambda: bench.facts()["dead_letters"] == 1, 5)
+    for stream in streams:
+        reached = stopped.get(stream, versions)
+        assert [version for of, version in bench.applied() if of == stream] == list(range(1, reached + 1))
 
 
 def test_a_topic_deleted_and_refilled_under_a_live_consumer_loses_nothing(bench):
