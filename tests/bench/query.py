@@ -21,6 +21,7 @@ from bench.asked import QUESTIONS, Asker
 from bench.chart import drawn
 from bench.relay import broker
 from bench.tables import filled
+from bench.visible import delays_ms
 from servers.postgres import PostgresServer
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ _PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "queries.svg"
 @click.option("--calls", default=300, show_default=True, help="Calls of each query whose median counts.")
 @click.option("--events", default=1_000_000, show_default=True, help="Events to replay; 0 for none.")
 @click.option("--rounds", default=1, show_default=True, help="Rounds of replays whose median counts.")
+@click.option("--posts", default=200, show_default=True, help="Bookings that are waited for; 0 for none.")
 @click.option("--picture", default=_PICTURE, type=click.Path(path_type=Path), help="Where the chart goes.")
-def main(bookings: str, calls: int, events: int, rounds: int, picture: Path) -> None:
+def main(bookings: str, calls: int, events: int, rounds: int, posts: int, picture: Path) -> None:
     """Measure booking-query on a PostgreSQL and a Kafka of its own."""
     use_bundled_zones()
     sizes = [int(size) for size in bookings.split(",") if size]
@@ -46,6 +48,11 @@ def main(bookings: str, calls: int, events: int, rounds: int, picture: Path) -> 
             show_queries(server, sizes, calls, picture)
         if events:
             show_replay(server, events, rounds)
+    if posts:
+        answered_ms, visible_ms = delays_ms(posts)
+        click.echo(
+            f"\nfrom POST to its answer: p50 {answered_ms:.0f} ms; until it is visible: p50 {visible_ms:.0f} ms"
+        )
 
 
 @contextmanager
