@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
+from bench.history import history
 from booking_query.cli import main as booking_query
 from click.testing import CliRunner
 from rebook import parking
@@ -198,6 +199,20 @@ def test_what_two_stores_call_the_same_has_to_be_told_apart(desk):
 @pytest.mark.parametrize("unknown", ["a:9", "a", "a:x", "a:99999999999999999999", "a\0:1"])
 def test_what_is_no_dead_letter_is_said_to_be_none(desk, unknown):
     assert "There is no dead letter" in desk.run("show", unknown, code=1)
+
+
+def test_booking_query_makes_the_rows_of_what_it_retries(database):
+    fresh, given = database("booking_query"), next(history(1))
+    with closing(psycopg2.connect(fresh.owner_url)) as owner:
+        migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
+    with closing(Desk(fresh.url)) as desk:
+        desk.park(given, ERROR)
+        environment = {"BOOKING_QUERY_DATABASE_URL": fresh.url}
+        result = CliRunner().invoke(booking_query, ["dead-letters", "retry", given.id], env=environment)
+        assert result.output == f"{given.id}: 1 applied, nothing waits\n"
+        with desk.connection.cursor() as cursor:
+            cursor.execute("SELECT booking_id FROM bookings")
+            assert cursor.fetchall() == [(given.subject,)]
 
 
 @pytest.mark.parametrize("command", ["list", "show", "retry", "discard"])
