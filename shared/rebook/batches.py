@@ -131,12 +131,12 @@ class Batches:
         """Events of streams that wait are applied one by one, all the others together."""
         events = self._events(cursor, batch)
         parked = parking.first_parked(cursor, (stream_of(event) for _, event in events))
-        free = [(record, event) for record, event in events if not parked or stream_of(event) not in parked]
+        behind = [pair for pair in events if stream_of(pair[1]) in parked] if parked else []
+        free = [pair for pair in events if stream_of(pair[1]) not in parked] if parked else events
         gaps = self._handle_all([event for _, event in free], cursor)
         _park_gaps(cursor, [(*free[place], why) for place, why in sorted(gaps.items())])
-        for record, event in events:
-            if stream_of(event) in parked:
-                self._apply_behind(cursor, record, event, parked)
+        for record, event in behind:
+            self._apply_behind(cursor, record, event, parked)
         if events:
             self.last_time = events[-1][1].time
 

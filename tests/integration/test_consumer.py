@@ -348,6 +348,21 @@ def test_consumers_share_the_work_and_nothing_counts_twice(bench):
     assert sorted(bench.applied()) == sorted((f"s{n}", v) for n in range(100) for v in range(1, 5))
 
 
+def test_nothing_of_a_backlog_is_lost_or_doubled_when_another_consumer_joins(bench):
+    bench.create(BOOKINGS)
+    bench.send_many([event(f"s{number}", 1) for number in range(5_000)])
+
+    def count(event: Event, cursor: Cursor) -> None:
+        cursor.execute("INSERT INTO applied VALUES (%s, %s)", (event.subject, event.sequence))
+
+    with bench.reading(count):
+        until(bench.applied, 10)
+        with bench.reading(count):
+            until(lambda: len(bench.applied()) >= 5_000, 30)
+            until(lambda: bench.facts()["instances"] == 2, 10)
+    assert len(set(bench.applied())) == len(bench.applied()) == 5_000
+
+
 def test_it_goes_on_when_its_connection_was_cut(bench):
     bench.create(BOOKINGS)
     with bench.reading():

@@ -39,6 +39,9 @@ def test_each_filter_shows_its_bookings_in_its_order(some):
 def test_terms_narrow_the_list(some):
     assert some.names(q="RUNNING@") == ["Running"]
     assert some.names(q="e_e") == []
+    assert some.names(q="soon@Example.com") == ["Soon"]
+    assert some.names(q="soon@example.org") == []
+    assert some.names(q="@example.com") == some.names()
     assert some.names(host="bob@EXAMPLE.org") == ["Before"]
     assert some.names(meeting_type="other") == []
     assert some.names(**{"from": "2030-11-03", "to": "2030-11-03"}) == ["Yesterday"]

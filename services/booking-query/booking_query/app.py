@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import structlog
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from rebook import logs, web
 from rebook.drafts import Drafts
 from rebook.manage_links import ManageLinks
@@ -60,15 +58,7 @@ def _put_together(app: Flask, settings: QuerySettings) -> None:
     app.extensions["rebook_team"] = team
     app.extensions["rebook_drafts"] = Drafts(settings.session_keys, secure=settings.secure)
     app.extensions["rebook_links"] = links
-    app.extensions["rebook_opener"] = Links(links, _limiter(app, settings), settings)
-
-
-def _limiter(app: Flask, settings: QuerySettings) -> Limiter:
-    app.config["RATELIMIT_ENABLED"] = settings.rate_limits
-    app.config["RATELIMIT_STORAGE_URI"] = settings.rate_limit_storage
-    limiter = Limiter(get_remote_address, headers_enabled=False)
-    limiter.init_app(app)
-    return limiter
+    app.extensions["rebook_opener"] = Links(links, settings)
 
 
 def _answer_lost_database(error: psycopg2.Error) -> ResponseReturnValue:

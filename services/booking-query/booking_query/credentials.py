@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app, g, request
 from limits import parse
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter
 from rebook.problems import Refused, Unauthenticated, UnknownLink
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from flask import Response
-    from flask_limiter import Limiter
     from rebook.manage_links import ManageLinks
     from rebook.sessions import Session, Sessions
 
@@ -113,9 +114,9 @@ class Team:
 class Links:
     """Opens bookings by manage links; too many failures from one address are refused, a valid link never."""
 
-    def __init__(self, links: ManageLinks, limiter: Limiter, settings: QuerySettings) -> None:
+    def __init__(self, links: ManageLinks, settings: QuerySettings) -> None:
         self._links = links
-        self._limiter = limiter
+        self._limiter = FixedWindowRateLimiter(storage_from_string(settings.rate_limit_storage))
         self._is_limited = settings.rate_limits
         self._share = parse(settings.rate_limit_unknown_links)
 
@@ -129,7 +130,7 @@ class Links:
         try:
             return self._links.booking_id(token)
         except UnknownLink:
-            if self._is_limited and not self._limiter.limiter.hit(self._share, "link", _address()):
+            if self._is_limited and not self._limiter.hit(self._share, "link", _address()):
                 wait_s = self._share.get_expiry()
                 raise Refused(code="too-many-requests", headers={"Retry-After": str(wait_s)}) from None
             raise
