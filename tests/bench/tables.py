@@ -28,15 +28,8 @@ _COLUMNS = (
     *("booking_id", "version", "status", "meeting_type", "title", "location", "host", "host_name"),
     *("host_email", "timezone", "duration_minutes", "reschedule_cutoff_minutes", "cancel_cutoff_minutes"),
     *("starts_at", "ends_at", "hold_starts_at", "hold_ends_at", "customer_name", "customer_email"),
-    *(
-        "customer_timezone",
-        "notes",
-        "reschedules",
-        "created_at",
-        "updated_at",
-        "cancelled_at",
-        "cancel_reason",
-    ),
+    *("customer_timezone", "notes", "reschedules", "created_at", "updated_at"),
+    *("cancelled_at", "cancel_reason"),
 )
 _HISTORY = ("booking_id", "event_id", "at", "sequence", "type", "by", "details")
 _ROWS_AT_ONCE = 20_000

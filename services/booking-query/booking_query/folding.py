@@ -19,19 +19,10 @@ if TYPE_CHECKING:
 
 _LOAD = "SELECT booking_id, version FROM bookings WHERE booking_id = ANY(%s::uuid[])"
 _COLUMNS = (
-    *(
-        "version",
-        "status",
-        "meeting_type",
-        "title",
-        "location",
-        "host",
-        "host_name",
-        "host_email",
-        "timezone",
-    ),
-    *("duration_minutes", "reschedule_cutoff_minutes", "cancel_cutoff_minutes", "starts_at", "ends_at"),
-    *("hold_starts_at", "hold_ends_at", "customer_name", "customer_email", "customer_timezone", "notes"),
+    *("version", "status", "meeting_type", "title", "location", "host", "host_name", "host_email"),
+    *("timezone", "duration_minutes", "reschedule_cutoff_minutes", "cancel_cutoff_minutes"),
+    *("starts_at", "ends_at", "hold_starts_at", "hold_ends_at"),
+    *("customer_name", "customer_email", "customer_timezone", "notes"),
     *("created_at", "updated_at", "cancelled_at", "cancel_reason"),
 )
 _NEW = ", ".join(("booking_id", "reschedules", *_COLUMNS))
