@@ -7,26 +7,15 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, date
 from typing import TYPE_CHECKING, NamedTuple
 
+from rebook.times import MONTHS as MONTHS
+from rebook.times import WEEKDAYS as WEEKDAYS
+from rebook.times import day_name as day_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rebook.availability import Slot
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 _WEEKS_FROM_MONDAY = calendar.Calendar(firstweekday=calendar.MONDAY)
 
 
@@ -119,8 +108,3 @@ def parse_day(text: str) -> date | None:
     except ValueError:
         return None
     return day if day and MINYEAR < day.year < MAXYEAR else None
-
-
-def day_name(day: date) -> str:
-    """`Tuesday, 5 November 2030`."""
-    return f"{WEEKDAYS[day.weekday()]}, {day.day} {MONTHS[day.month - 1]} {day.year}"

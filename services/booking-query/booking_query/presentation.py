@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from rebook.times import When as When
+from rebook.times import clock as clock
+from rebook.times import offset as offset
+
 from booking_query.calendar import day_name
 
 if TYPE_CHECKING:
@@ -26,31 +30,6 @@ LETTERS = {
 _MINUTE_UNITS = ((1440, "day", "days"), (60, "hour", "hours"), (1, "minute", "minutes"))
 
 
-@dataclass(frozen=True)
-class When:
-    """A slot in a zone, in the parts that pages set apart; together they are one sentence."""
-
-    starts_at: datetime
-    day: str
-    hours: str
-    zone: str
-
-    @classmethod
-    def of(cls, starts_at: datetime, ends_at: datetime, where: ZoneInfo) -> When:
-        start, end = starts_at.astimezone(where), ends_at.astimezone(where)
-        same_day = end.date() == start.date()
-        until = f"-{clock(end)}" if same_day else f" - {day_name(end.date())}, {clock(end)}"
-        return cls(starts_at, day_name(start.date()), clock(start) + until, _zone(starts_at, ends_at, where))
-
-    def __str__(self) -> str:
-        return f"{self.day}, {self.hours} ({self.zone})"
-
-
-def clock(moment: datetime) -> str:
-    """`15:00`, in the moment's own zone."""
-    return f"{moment:%H:%M}"
-
-
 def moment(at: datetime, where: ZoneInfo) -> str:
     """A point in time, such as `5 Nov 2030, 15:00`."""
     local = at.astimezone(where)
@@ -59,19 +38,6 @@ def moment(at: datetime, where: ZoneInfo) -> str:
 
 def short_day(day: date) -> str:
     return f"{day.day} {day_name(day).split()[2][:3]} {day.year}"
-
-
-def offset(at: datetime, where: ZoneInfo) -> str:
-    """`UTC+1`, `UTC-3:30`: how far the zone's clocks are from UTC at that moment."""
-    ahead = at.astimezone(where).utcoffset() or timedelta()
-    hours, minutes = divmod(round(abs(ahead) / timedelta(minutes=1)), 60)
-    return f"UTC{'-' if ahead < timedelta() else '+'}{hours}{f':{minutes:02}' if minutes else ''}"
-
-
-def _zone(starts_at: datetime, ends_at: datetime, where: ZoneInfo) -> str:
-    """The zone's name with its offset, or with both where the clock changes during the meeting."""
-    offsets = dict.fromkeys((offset(starts_at, where), offset(ends_at, where)))
-    return where.key if where.key in {"UTC", "Etc/UTC"} else f"{where.key}, {' to '.join(offsets)}"
 
 
 def relative_day(day: date, today: date) -> str:
