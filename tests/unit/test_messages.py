@@ -11,8 +11,9 @@ from email.message import EmailMessage
 import icalendar
 import pytest
 from notifier.gallery import BOOKED_AT, EVERYDAY, FIRST, SETTINGS, letter_for, story
+from notifier.headers import NotAnAddress
 from notifier.letters import CONFIRMED, Booking, Call, Change, called_for
-from notifier.messages import NotAnAddress, Press
+from notifier.messages import Press
 from rebook.events import CUSTOMER
 from rebook.manage_links import ManageLinks
 

@@ -9,14 +9,20 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from icalendar import Calendar, Event, vCalAddress
-
+from notifier.headers import one_line
 from notifier.letters import CANCELLED
+from notifier.words import text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from notifier.letters import Letter
 
 REQUEST, CANCEL = "REQUEST", "CANCEL"
+
+_LINE_MAX = 75  # octets, without the line break: RFC 5545, section 3.1
+_ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})  # section 3.3.11
 
 
 def method_of(letter: Letter) -> str:
@@ -25,32 +31,34 @@ def method_of(letter: Letter) -> str:
 
 def calendar_file(letter: Letter, domain: str) -> bytes:
     """The file as bytes, UTF-8 with CRLF; the same for every try of the same delivery."""
-    calendar = Calendar()
-    calendar.add("prodid", "-//Rebook//Notifier//EN")
-    calendar.add("version", "2.0")
-    calendar.add("calscale", "GREGORIAN")
-    calendar.add("method", method_of(letter))
-    calendar.add_component(_entry(letter, domain))
-    written: bytes = calendar.to_ical()
-    return written
+    lines = [
+        "BEGIN:VCALENDAR",
+        "PRODID:-//Rebook//Notifier//EN",
+        "VERSION:2.0",
+        "CALSCALE:GREGORIAN",
+        f"METHOD:{method_of(letter)}",
+        "BEGIN:VEVENT",
+        *_entry(letter, domain),
+        "END:VEVENT",
+        "END:VCALENDAR",
+    ]
+    return b"".join(map(_folded, lines))
 
 
-def _entry(letter: Letter, domain: str) -> Event:
+def _entry(letter: Letter, domain: str) -> Iterator[str]:
     booking, change = letter.booking, letter.change
-    entry = Event()
-    entry.add("uid", f"{booking.booking_id}@{domain}")
-    entry.add("sequence", change.calendar_sequence)
-    entry.add("dtstamp", letter.fell_due_at.astimezone(UTC).replace(microsecond=0))
-    entry.add("dtstart", change.slot.starts_at.astimezone(UTC))
-    entry.add("dtend", change.slot.ends_at.astimezone(UTC))
-    entry.add("status", "CANCELLED" if change.kind == CANCELLED else "CONFIRMED")
-    entry.add("summary", _summary(letter))
-    entry.add("location", booking.location)
-    entry.add("transp", "OPAQUE")
-    entry.add("organizer", _person(booking.host_email, booking.host_name))
+    yield f"UID:{booking.booking_id}@{domain}"
+    yield f"SEQUENCE:{change.calendar_sequence}"
+    yield f"DTSTAMP:{_utc(letter.fell_due_at)}"
+    yield f"DTSTART:{_utc(change.slot.starts_at)}"
+    yield f"DTEND:{_utc(change.slot.ends_at)}"
+    yield f"STATUS:{'CANCELLED' if change.kind == CANCELLED else 'CONFIRMED'}"
+    yield f"SUMMARY:{_typed(_summary(letter))}"
+    yield f"LOCATION:{_typed(booking.location)}"
+    yield "TRANSP:OPAQUE"
+    yield f"ORGANIZER{_person(booking.host_email, booking.host_name)}"
     for address, name in _attendees(letter).items():
-        entry.add("attendee", _attendee(address, name))
-    return entry
+        yield f"ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;RSVP=FALSE{_person(address, name)}"
 
 
 def _summary(letter: Letter) -> str:
@@ -65,14 +73,27 @@ def _attendees(letter: Letter) -> dict[str, str]:
     return people
 
 
-def _attendee(address: str, name: str) -> vCalAddress:
-    person = _person(address, name)
-    person.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"})
-    return person
-
-
-def _person(address: str, name: str) -> vCalAddress:
+def _person(address: str, name: str) -> str:
     """Parameters cannot hold quotes or line breaks (RFC 5545, section 3.2), and few readers know RFC 6868."""
-    person = vCalAddress(f"mailto:{address}")
-    person.params["CN"] = " ".join(name.replace('"', "'").split()) or address
-    return person
+    shown = one_line(name).replace('"', "'") or address
+    return f';CN="{shown}":mailto:{address}'
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _typed(value: str) -> str:
+    return text(value).translate(_ESCAPES)
+
+
+def _folded(line: str) -> bytes:
+    """The line in pieces that are short enough, each after the first behind a blank, no character cut in two."""
+    left, pieces = line.encode(), []
+    while len(left) > _LINE_MAX:
+        end = _LINE_MAX
+        while left[end] & 0xC0 == 0x80:  # in the middle of a character
+            end -= 1
+        pieces.append(left[:end])
+        left = b" " + left[end:]
+    return b"\r\n".join([*pieces, left, b""])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 if TYPE_CHECKING:
+    from jinja2 import Template
+
     from notifier.words import Wording
 
 _WEB_ADDRESS = re.compile(r"https?://\S+")
@@ -23,9 +26,14 @@ _environment = Environment(
 _environment.tests["web_address"] = lambda value: bool(_WEB_ADDRESS.fullmatch(value))
 
 
+@cache
+def _template(name: str) -> Template:
+    return _environment.get_template(name)
+
+
 def as_text(wording: Wording) -> str:
-    return _environment.get_template("letter.txt").render(letter=wording)
+    return _template("letter.txt").render(letter=wording)
 
 
 def as_html(wording: Wording) -> str:
-    return _environment.get_template("letter.html").render(letter=wording)
+    return _template("letter.html").render(letter=wording)

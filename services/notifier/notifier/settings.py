@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import cached_property
 
 from rebook.kafka import KafkaSettings
 from rebook.serving import ListenSettings
@@ -38,7 +39,7 @@ class LetterSettings:
     )
     mail_from: str = setting("MAIL_FROM", address, "Who letters come from: `Rebook <bookings@example.org>`")
 
-    @property
+    @cached_property
     def mail_domain(self) -> str:
         """The domain in Message-IDs and in the UIDs of calendar entries."""
         return parseaddr(self.mail_from)[1].rpartition("@")[2]

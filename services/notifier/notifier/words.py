@@ -78,6 +78,8 @@ def line(typed: str) -> str:
 
 def text(typed: str) -> str:
     """Typed text without control characters, its changes of writing direction ended where it ends."""
+    if typed.isprintable():
+        return typed
     kept = "".join(
         character
         for character in typed
