@@ -18,6 +18,7 @@ from aiosmtpd.controller import Controller
 from notifier import bookings, deliveries
 from notifier.database import connect
 from notifier.gallery import BOOKED_AT, EVERYDAY, FIRST, SECOND, SETTINGS
+from notifier.hands import Hands
 from notifier.letters import (
     CANCELLED,
     CONFIRMED,
@@ -27,10 +28,9 @@ from notifier.letters import (
     Call,
     Change,
     called_for,
-    event_id,
 )
 from notifier.messages import Press
-from notifier.outbox import Outbox, Patience
+from notifier.outbox import Outbox, Patience, Shared
 from notifier.patience import Breaker, Waits
 from notifier.settings import SmtpSettings
 from notifier.smtp import MailServer
@@ -141,8 +141,9 @@ def new_outbox(mail: MailServerDouble, clock: Clock) -> Outbox:
     """A sender that waits 1, 2, 4 ... seconds, without jitter."""
     waits = Waits(A_SECOND, 60 * A_SECOND, jitter=lambda _low, high: high)
     press = Press(SETTINGS, ManageLinks(SETTINGS.manage_link_keys, SETTINGS.public_url))
-    smtp = SmtpSettings("127.0.0.1", mail.port, "none", "", "", smtp_timeout_s=1)
-    return Outbox(press, MailServer(smtp), Breaker(waits), Patience(waits, TRIES, timedelta(hours=72)), clock)
+    smtp = SmtpSettings("127.0.0.1", mail.port, "none", "", "", "", smtp_timeout_s=1)
+    shared = Shared(press, Breaker(waits), Hands(), Patience(waits, TRIES, timedelta(hours=72)))
+    return Outbox(shared, MailServer(smtp), clock)
 
 
 def booked(connection: Connection, *changes: Change, **terms: Any) -> Booking:
@@ -164,27 +165,24 @@ def booked(connection: Connection, *changes: Change, **terms: Any) -> Booking:
 
 
 def call_for(cursor: Any, booking: Booking, change: Change) -> None:
-    event = event_id(booking.booking_id, change.version)
-    new = [
-        deliveries.New.of(event, booking.booking_id, change, call, "example.org")
-        for call in called_for(change.kind, booking)
-    ]
-    deliveries.enqueue(cursor, new, "c-1")
+    cause = deliveries.Cause(booking.booking_id, change.version, "c-1")
+    calls = called_for(change.kind, booking)
+    deliveries.enqueue(
+        cursor, [deliveries.New.of(cause, call, change.happened_at, "example.org") for call in calls]
+    )
 
 
 def remind(connection: Connection, booking: Booking, change: Change, minutes_before: int = 60) -> None:
     due_at = change.slot.starts_at - timedelta(minutes=minutes_before)
     call = Call(REMINDER, booking.customer_email)
-    new = deliveries.New.reminder(
-        booking.booking_id, change.version, call, minutes_before, due_at, "example.org"
-    )
+    cause = deliveries.Cause(booking.booking_id, change.version, "c-1")
+    new = deliveries.New.of(cause, call, due_at, "example.org", minutes_before)
     with connection, connection.cursor() as cursor:
-        deliveries.enqueue(cursor, [new], "c-1")
+        deliveries.enqueue(cursor, [new])
 
 
 def send_all(outbox: Outbox, connection: Connection) -> None:
-    while outbox.send_next(connection):
-        pass
+    outbox.send_due(connection)
 
 
 def states(connection: Connection, booking: Booking) -> dict[tuple[str, int], str]:
@@ -317,14 +315,14 @@ def test_a_kept_connection_that_ended_meanwhile_counts_against_no_letter(connect
 def test_an_absent_server_touches_no_letter_and_is_probed_once_per_wait(connection, mail, outbox, clock):
     booking = booked(connection, BOOKED)
     mail.stop()
-    assert not outbox.send_next(connection)
-    assert not outbox.server_is_well
+    assert not outbox.send_due(connection)
+    assert outbox.shared.breaker.is_open
     mail.start()
-    assert not outbox.send_next(connection), "the breaker is open"
+    assert not outbox.send_due(connection), "the breaker is open"
     clock.pass_time(seconds=1)
     send_all(outbox, connection)
     assert len(mail.taken) == 2
-    assert outbox.server_is_well
+    assert not outbox.shared.breaker.is_open
     row = row_of(connection, booking, "confirmation")
     assert (row["tries"], row["deferrals"]) == (0, 0)
 

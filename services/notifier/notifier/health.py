@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("health", __name__)
 
-_BEAT_EVERY_S = 1.0
 _FORGOTTEN_AFTER = "1 hour"
 
 _PENDING = Gauge("deliveries_pending", "Letters that wait to be sent, reminders that are not due left out")
@@ -44,16 +42,12 @@ _BEAT = """
 
 
 class Pulse:
-    """Says once a second that this sender lives, and measures what waits."""
+    """Says that this process's senders live, and measures what waits."""
 
     def __init__(self) -> None:
         self._instance: UUID = uuid4()
-        self._beat_at_s = 0.0
 
     def beat(self, connection: Connection, *, server_is_well: bool) -> None:
-        if time.monotonic() - self._beat_at_s < _BEAT_EVERY_S:
-            return
-        self._beat_at_s = time.monotonic()
         with connection, connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
             cursor.execute("DELETE FROM senders WHERE seen_at < now() - %s::interval", (_FORGOTTEN_AFTER,))
@@ -64,7 +58,7 @@ class Pulse:
         _SERVER.set(server_is_well)
 
     def end(self, connection: Connection) -> None:
-        """Say that this sender has stopped, as it was asked to."""
+        """Say that these senders have stopped, as it was asked to."""
         with connection, connection.cursor() as cursor:
             cursor.execute("DELETE FROM senders WHERE instance = %s", (self._instance,))
 

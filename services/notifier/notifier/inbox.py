@@ -65,11 +65,10 @@ class Inbox:
     def _react(self, cursor: Cursor, event: Event, change: Change, standing: Standing) -> None:
         booking = standing.booking
         bookings.record(cursor, booking.booking_id, change, event.correlation_id)
+        cause = deliveries.Cause(booking.booking_id, change.version, event.correlation_id)
         calls = called_for(change.kind, booking)
         deliveries.enqueue(
-            cursor,
-            [deliveries.New.of(event.id, booking.booking_id, change, call, self._domain) for call in calls],
-            event.correlation_id,
+            cursor, [deliveries.New.of(cause, call, change.happened_at, self._domain) for call in calls]
         )
         self._has_letters = True
         if change.kind != RESEND_REQUESTED:

@@ -10,18 +10,18 @@ from notifier.letters import CANCELLED, REMINDER
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from notifier.deliveries import Due
+    from notifier.queue import Due
 
 LATE_AFTER = timedelta(seconds=60)  # a quick book-and-move is told in two letters; a late one in the last
 
 
 def reason_to_skip(due: Due, now: datetime, max_age: timedelta) -> str:
     """A sentence for the booking's history; empty when the letter should go out."""
-    if now - due.letter.fell_due_at > max_age:
+    if now - (due.released_at or due.letter.fell_due_at) > max_age:
         return "It fell due too long ago."
     if due.letter.name == REMINDER:
         return _why_no_reminder(due, now)
-    is_late = due.tries > 0 or now - due.letter.fell_due_at > LATE_AFTER
+    is_late = due.has_failed or now - due.letter.fell_due_at > LATE_AFTER
     if is_late and due.changed_version > due.version:
         return "A later change has overtaken it."
     return ""

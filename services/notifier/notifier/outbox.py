@@ -1,12 +1,12 @@
-"""Sends the letters that are due: one after the other, each decided in a transaction of its own.
+"""Sends the letters that are due: one after the other, each decided for good before the next is touched.
 
-The row stays locked while its letter is on the wire, so several senders share the work without ever sending
-the same letter, and a sender that dies leaves its letter to the next. Where the server took a letter and the
-commit after it was lost, the letter comes twice: SMTP allows no more.
+A sender that dies leaves its letter to the next. Where the server took a letter and that was not kept, the letter
+comes twice: SMTP allows no more.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from prometheus_client import Counter, Histogram
 
-from notifier.deliveries import FAILED, SENT, SKIPPED, decide, prepare, take, try_later
+from notifier.deliveries import FAILED, PENDING, SENT, SKIPPED
 from notifier.judgement import reason_to_skip
-from notifier.smtp import RefusedForGood, ServerTrouble, TryAgain
+from notifier.queue import Outcome, Queue
+from notifier.smtp import MailTrouble, RefusedForGood, ServerTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from uuid import UUID
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from notifier.deliveries import Due
+    from notifier.hands import Hands
     from notifier.messages import Press
     from notifier.patience import Breaker, Waits
-    from notifier.smtp import MailServer, MailTrouble
+    from notifier.queue import Due
+    from notifier.smtp import MailServer
 
 log = structlog.get_logger()
 
@@ -38,12 +38,17 @@ _PUT_OFF = Counter("deliveries_put_off_total", "Tries that ended without a decis
 _DELAY = Histogram(
     "delivery_delay_seconds",
     "From what called for a letter to a mail server taking it",
+    ["letter"],
     buckets=(0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 20, 60, 600, 3600),
 )
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def always() -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -55,127 +60,158 @@ class Patience:
     max_age: timedelta
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What the senders of one process have in common."""
+
+    press: Press
+    breaker: Breaker
+    hands: Hands
+    patience: Patience
+
+
 class Outbox:
     """One sender with its connection to the mail server."""
 
-    def __init__(
-        self,
-        press: Press,
-        server: MailServer,
-        breaker: Breaker,
-        patience: Patience,
-        now: Callable[[], datetime] = utc_now,
-    ) -> None:
-        self._press = press
+    def __init__(self, shared: Shared, server: MailServer, now: Callable[[], datetime] = utc_now) -> None:
+        self.shared = shared
         self._server = server
-        self._breaker = breaker
-        self._patience = patience
         self._now = now
-        self._sender = parseaddr(press.settings.mail_from)[1]
+        self._from = parseaddr(shared.press.settings.mail_from)[1]
         self._connection: Connection | None = None
-        self._taken: UUID | None = None  # what the server has, while its row does not say so yet
+        self._began_at_s: float | None = None
 
     @property
-    def server_is_well(self) -> bool:
-        return not self._breaker.is_open
+    def busy_s(self) -> float:
+        """For how long it has been at the letter that it has in hand."""
+        began_at_s = self._began_at_s
+        return 0.0 if began_at_s is None else time.monotonic() - began_at_s
 
-    def send_next(self, connection: Connection) -> bool:
-        """Decide or put off one letter; False when none is due or the mail server is left alone for now."""
-        now = self._now()
-        if not self._breaker.allows(now):
-            return False
-        self._work_with(connection)
-        with connection, connection.cursor() as cursor:
-            due = take(cursor, now)
-            went_on = due is not None and self._attend_to(cursor, due)
-        self._taken = None
-        return went_on
+    def send_due(self, connection: Connection, goes_on: Callable[[], bool] = always) -> int:
+        """Send until nothing is due, the mail server is to be left alone, or `goes_on` says no.
+
+        How many letters were decided or put off.
+        """
+        queue = self._queue_on(connection)
+        settled = 0
+        with self.shared.breaker.turn(self._now()) as may:
+            due = queue.take(self._now()) if may else None
+            while due is not None:
+                outcome = self._attend_to(due)
+                if outcome is None:
+                    queue.release()
+                    break
+                due = self._settle(queue, outcome, goes_on)
+                settled += 1
+        return settled
 
     def look_at_server(self) -> None:
         """While nothing is due, find out every few seconds whether something could be sent."""
-        if not self._breaker.allows(self._now()):
-            return
-        try:
-            if self._server.look():
-                self._breaker.worked()
-        except ServerTrouble as trouble:
-            self._give_it_a_rest(trouble)
+        with self.shared.breaker.turn(self._now()) as may:
+            try:
+                if may and self._server.look():
+                    self.shared.breaker.worked()
+            except ServerTrouble as trouble:
+                self._give_it_a_rest(trouble)
 
     def close(self) -> None:
         self._server.quit()
 
-    def _work_with(self, connection: Connection) -> None:
+    def _queue_on(self, connection: Connection) -> Queue:
         if connection is not self._connection:
-            prepare(connection)
+            self._queue = Queue(connection)
             self._connection = connection
+        return self._queue
 
-    def _attend_to(self, cursor: Cursor, due: Due) -> bool:
-        if due.letter.delivery_id == self._taken:
-            self._decide(cursor, due, SENT)
-            return True
-        if skip := reason_to_skip(due, self._now(), self._patience.max_age):
-            self._decide(cursor, due, SKIPPED, skip)
-            return True
+    def _attend_to(self, due: Due) -> Outcome | None:
+        """Send it, unless there is a reason not to; None when it is nobody's turn to touch it."""
+        hands = self.shared.hands
+        if not hands.take(due.letter.delivery_id):
+            return None
+        self._began_at_s = time.monotonic()
+        try:
+            return self._outcome(due)
+        finally:
+            self._began_at_s = None
+            hands.put_down(due.letter.delivery_id)
+
+    def _outcome(self, due: Due) -> Outcome | None:
+        if self.shared.hands.has_handed_over(due.letter.delivery_id):
+            return self._decided(due, SENT)
+        if skip := reason_to_skip(due, self._now(), self.shared.patience.max_age):
+            return self._decided(due, SKIPPED, skip)
         try:
             self._server.connect()
         except ServerTrouble as trouble:
             self._give_it_a_rest(trouble)
-            return False
-        return self._send(cursor, due)
+            return None
+        return self._sent(due)
 
-    def _send(self, cursor: Cursor, due: Due) -> bool:
+    def _sent(self, due: Due) -> Outcome:
         try:
-            message = self._press.message(due.letter, self._now())
+            message = self.shared.press.message(due.letter, self._now())
         except Exception as error:
             log.exception("letter cannot be written", **_facts(due))
-            self._decide(cursor, due, FAILED, f"The letter cannot be written: {type(error).__name__}.")
-            return True
+            return self._decided(due, FAILED, f"The letter cannot be written: {type(error).__name__}.")
         try:
-            self._server.send(self._sender, due.letter.recipient, message)
+            self._server.send(self._from, due.letter.recipient, message)
         except ServerTrouble as trouble:
-            self._defer(cursor, due, trouble)
-            return False
-        except TryAgain as trouble:
-            self._try_again(cursor, due, trouble)
-        except RefusedForGood as refusal:
-            self._decide(cursor, due, FAILED, str(refusal))
-        else:
-            self._taken = due.letter.delivery_id
-            self._decide(cursor, due, SENT)
-        self._breaker.worked()
-        return True
+            self._give_it_a_rest(trouble)
+            return self._deferred(due, trouble)
+        except MailTrouble as trouble:
+            self.shared.breaker.worked()
+            return self._refused(due, trouble)
+        self.shared.hands.hand_over(due.letter.delivery_id)
+        self.shared.breaker.worked()
+        return self._decided(due, SENT)
 
-    def _decide(self, cursor: Cursor, due: Due, state: str, reason: str = "") -> None:
-        now = self._now()
-        decide(cursor, due, state, reason, now)
-        _DECIDED.labels(due.letter.name, state).inc()
-        if state == SENT:
-            _DELAY.observe(max(0.0, (now - due.letter.fell_due_at).total_seconds()))
-        log.info(f"email {state}", reason=reason, **_facts(due))
-
-    def _try_again(self, cursor: Cursor, due: Due, trouble: TryAgain) -> None:
-        """Later, unless this was the last try."""
+    def _refused(self, due: Due, trouble: MailTrouble) -> Outcome:
+        """Later, unless it was for good or this was the last try."""
         counted = replace(due, tries=due.tries + 1)
-        if counted.tries >= self._patience.tries:
-            self._decide(cursor, counted, FAILED, f"{trouble} That was try {counted.tries}, the last.")
-        else:
-            wait = self._patience.waits.after(counted.tries)
-            self._put_off(cursor, counted, trouble, wait)
+        if isinstance(trouble, RefusedForGood):
+            return self._decided(counted, FAILED, str(trouble))
+        if counted.tries >= self.shared.patience.tries:
+            return self._decided(counted, FAILED, f"{trouble} That was try {counted.tries}, the last.")
+        return self._put_off(counted, trouble, counted.tries)
 
-    def _defer(self, cursor: Cursor, due: Due, trouble: ServerTrouble) -> None:
+    def _deferred(self, due: Due, trouble: ServerTrouble) -> Outcome:
         """Let another letter be the next probe, should it be this one that the server chokes on."""
         counted = replace(due, deferrals=due.deferrals + 1)
-        self._put_off(cursor, counted, trouble, self._patience.waits.after(counted.deferrals))
-        self._give_it_a_rest(trouble)
+        return self._put_off(counted, trouble, counted.deferrals)
 
-    def _put_off(self, cursor: Cursor, due: Due, trouble: MailTrouble, wait: timedelta) -> None:
-        try_later(cursor, due, str(trouble), self._now() + wait)
-        _PUT_OFF.labels(due.letter.name).inc()
-        log.warning("email put off", reason=str(trouble), wait_s=wait.total_seconds(), **_facts(due))
+    def _decided(self, due: Due, state: str, reason: str = "") -> Outcome:
+        return Outcome(due, state, reason, self._now())
+
+    def _put_off(self, due: Due, trouble: MailTrouble, failures: int) -> Outcome:
+        return Outcome(due, PENDING, str(trouble), self._now() + self.shared.patience.waits.after(failures))
+
+    def _settle(self, queue: Queue, outcome: Outcome, goes_on: Callable[[], bool]) -> Due | None:
+        """Keep what became of a letter; the next one, if there is to be one."""
+        following = None
+        if self.shared.breaker.is_open or not goes_on():
+            queue.settle(outcome)
+        else:
+            following = queue.settle_and_take(outcome, self._now())
+        self.shared.hands.forget(outcome.due.letter.delivery_id)
+        _tell(outcome)
+        return following
 
     def _give_it_a_rest(self, trouble: ServerTrouble) -> None:
-        self._breaker.failed(self._now())
+        self.shared.breaker.failed(self._now())
         log.warning("mail server in trouble", reason=str(trouble))
+
+
+def _tell(outcome: Outcome) -> None:
+    """Count and log what became of a letter."""
+    name = outcome.due.letter.name
+    if outcome.state == PENDING:
+        _PUT_OFF.labels(name).inc()
+        log.warning("email put off", reason=outcome.reason, until=str(outcome.at), **_facts(outcome.due))
+        return
+    _DECIDED.labels(name, outcome.state).inc()
+    if outcome.state == SENT:
+        _DELAY.labels(name).observe(max(0.0, (outcome.at - outcome.due.letter.fell_due_at).total_seconds()))
+    log.info(f"email {outcome.state}", reason=outcome.reason, **_facts(outcome.due))
 
 
 def _facts(due: Due) -> dict[str, Any]:

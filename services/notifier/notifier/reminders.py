@@ -64,12 +64,12 @@ def fall_due(cursor: Cursor, now: datetime, domain: str) -> int:
         return 0
     cursor.execute(_WHOM, (tuple((booking_id, version) for booking_id, _, version, _ in due),))
     whom = {(booking_id, version): rest for booking_id, version, *rest in cursor.fetchall()}
+    new = []
     for booking_id, minutes_before, version, due_at in sorted(due, key=lambda row: row[3]):
         recipient, correlation_id = whom[booking_id, version]
-        new = deliveries.New.reminder(
-            booking_id, version, Call(REMINDER, recipient), minutes_before, due_at, domain
-        )
-        deliveries.enqueue(cursor, [new], correlation_id)
+        cause = deliveries.Cause(booking_id, version, correlation_id)
+        new.append(deliveries.New.of(cause, Call(REMINDER, recipient), due_at, domain, minutes_before))
+    deliveries.enqueue(cursor, new)
     return len(due)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from email.utils import parseaddr
 from functools import cached_property
@@ -9,6 +10,13 @@ from functools import cached_property
 from rebook.kafka import KafkaSettings
 from rebook.serving import ListenSettings
 from rebook.settings import address, keys, one_of, origin, port, setting, text, whole
+
+
+def readable_file(value: str) -> str:
+    """The path of a file that can be read, or nothing."""
+    if value and not os.access(value, os.R_OK):
+        raise ValueError("must be a file that can be read")
+    return value
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,12 @@ class SmtpSettings:
         "How the connection is protected: not at all, upgraded after the greeting, or from its first byte",
         "none",
     )
+    smtp_ca_file: str = setting(
+        "SMTP_CA_FILE",
+        readable_file,
+        "A PEM file of the authorities that may vouch for the mail server; empty for the system's",
+        "",
+    )
     smtp_user: str = setting("SMTP_USER", text, "The name to log in with; empty where no login is asked", "")
     smtp_password: str = setting("SMTP_PASSWORD", text, "The password that belongs to SMTP_USER", "")
     smtp_timeout_s: int = setting(
@@ -69,8 +83,14 @@ class SmtpSettings:
 
 @dataclass(frozen=True)
 class OutboxSettings:
-    """How patient the sender is; waits double from the first to the longest, with jitter."""
+    """How many send, and how patient they are; waits double from the first to the longest, with jitter."""
 
+    senders: int = setting(
+        "NOTIFIER_SENDERS",
+        whole(1, 32),
+        "Connections to the mail server that each worker sends over at once",
+        "2",
+    )
     letter_max_age_hours: int = setting(
         "LETTER_MAX_AGE_HOURS",
         whole(1, 24 * 365),
@@ -78,7 +98,7 @@ class OutboxSettings:
         "72",
     )
     letter_tries: int = setting(
-        "LETTER_TRIES", whole(1, 1_000), "After how many refused tries a letter counts as failed", "20"
+        "LETTER_TRIES", whole(1, 10_000), "After how many refused tries a letter counts as failed", "240"
     )
     letter_first_wait_ms: int = setting(
         "LETTER_FIRST_WAIT_MS", whole(10, 60_000), "The wait after a letter's first refused try", "1500"

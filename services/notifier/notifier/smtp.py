@@ -43,6 +43,7 @@ class MailServer:
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
+        self._trust = _trust(settings)
         self._connection: smtplib.SMTP | None = None
         self._used_at_s = self._seen_at_s = 0.0
 
@@ -81,16 +82,32 @@ class MailServer:
         Raises:
             ServerTrouble, TryAgain, RefusedForGood: it was not taken, as far as we know.
         """
-        was_kept = self._connection is not None
-        try:
-            self._step("mail", sender)
-        except (ServerTrouble, TryAgain):
-            if not was_kept or self._connection is not None:
-                raise
-            self._step("mail", sender)  # only the kept connection had come to its end
+        if not self._begun_on_kept_connection(sender):
+            self._begin(sender)
         self._step("rcpt", recipient)
         self._step("data", message)
         self._used_at_s = self._seen_at_s = time.monotonic()
+
+    def _begun_on_kept_connection(self, sender: str) -> bool:
+        """Whether the connection of the letter before serves this one too; it may have come to its end meanwhile."""
+        if self._connection is None:
+            return False
+        try:
+            self._begin(sender)
+        except ServerTrouble:
+            if self._connection is not None:
+                raise
+            return False
+        return True
+
+    def _begin(self, sender: str) -> None:
+        """The first words about a letter; a server that hangs up on them dislikes no letter."""
+        try:
+            self._step("mail", sender)
+        except TryAgain as trouble:
+            if self._connection is None:
+                raise ServerTrouble(str(trouble)) from None
+            raise
 
     def quit(self) -> None:
         """Take leave; a server that is gone already need not be told."""
@@ -106,18 +123,10 @@ class MailServer:
 
     def _connected(self) -> smtplib.SMTP:
         settings = self._settings
-        context = ssl.create_default_context()
-        where: dict[str, Any] = {
-            "host": settings.smtp_host,
-            "port": settings.smtp_port,
-            "timeout": settings.smtp_timeout_s,
-            "local_hostname": socket.gethostname(),
-        }
-        is_tls = settings.smtp_security == "tls"
-        connection = smtplib.SMTP_SSL(**where, context=context) if is_tls else smtplib.SMTP(**where)
+        connection = self._greeted()
         try:
             if settings.smtp_security == "starttls":
-                connection.starttls(context=context)
+                connection.starttls(context=self._trust)
             connection.ehlo_or_helo_if_needed()
             if settings.smtp_user:
                 connection.login(settings.smtp_user, settings.smtp_password)
@@ -125,6 +134,18 @@ class MailServer:
             connection.close()
             raise
         return connection
+
+    def _greeted(self) -> smtplib.SMTP:
+        settings = self._settings
+        where: dict[str, Any] = {
+            "host": settings.smtp_host,
+            "port": settings.smtp_port,
+            "timeout": settings.smtp_timeout_s,
+            "local_hostname": socket.gethostname(),
+        }
+        if settings.smtp_security == "tls":
+            return smtplib.SMTP_SSL(**where, context=self._trust)
+        return smtplib.SMTP(**where)
 
     def _step(self, name: str, argument: Any) -> None:
         """One command of a letter's transaction, its answer told apart."""
@@ -158,6 +179,13 @@ class MailServer:
             self._close()
 
 
+def _trust(settings: SmtpSettings) -> ssl.SSLContext | None:
+    """Whose certificates are believed; None where the connection is not protected."""
+    if settings.smtp_security == "none":
+        return None
+    return ssl.create_default_context(cafile=settings.smtp_ca_file or None)
+
+
 def _interrupted(error: Exception) -> MailTrouble:
     """A server that says nothing for too long is stuck; one that hangs up may dislike this letter."""
     if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
@@ -168,7 +196,9 @@ def _interrupted(error: Exception) -> MailTrouble:
 def _said(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return _quoted(error.smtp_code, _as_bytes(error.smtp_error))
-    return getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return "it was silent for too long."
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _as_bytes(reply: bytes | str) -> bytes:
