@@ -137,10 +137,10 @@ class Booking:
 
 
 def told(settings: KafkaSettings, booking: Booking) -> list[tuple[str, str]]:
-    """Type and recipient of what the deliveries topic says about a booking."""
+    """Type and recipient of what the deliveries topic says about a booking, in the order of recipients."""
     events = [event for event in read_to_end(settings, DELIVERIES) if event.subject == booking.id]
     assert not any(check(event.type, event.data) for event in events)
-    return [(event.type, event.data["recipient"]) for event in events]
+    return sorted(((event.type, event.data["recipient"]) for event in events), key=lambda said: said[1])
 
 
 def test_a_booking_is_mailed_and_reported_and_a_worker_without_a_memory_mails_nothing_again(

@@ -7,59 +7,37 @@ import email.policy
 import threading
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from importlib.resources import files
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
 from aiosmtpd.controller import Controller
-from notifier import bookings, deliveries
 from notifier.database import connect
-from notifier.gallery import BOOKED_AT, EVERYDAY, FIRST, SECOND, SETTINGS
-from notifier.hands import Hands
-from notifier.letters import (
-    CANCELLED,
-    CONFIRMED,
-    REMINDER,
-    RESCHEDULED,
-    Booking,
-    Call,
-    Change,
-    called_for,
-)
-from notifier.messages import Press
-from notifier.outbox import Outbox, Patience, Shared
-from notifier.patience import Breaker, Waits
-from notifier.settings import SmtpSettings
-from notifier.smtp import MailServer
-from rebook.events import CUSTOMER
-from rebook.manage_links import ManageLinks
-from rebook.migrations import migrate
+from notifier.gallery import BOOKED_AT, FIRST
 from rebook_infra.ports import free_port
+from servers.notifier_side import (
+    ADA,
+    BOOKED,
+    GONE,
+    GRACE,
+    MOVED,
+    TRIES,
+    Clock,
+    booked,
+    call_for,
+    new_outbox,
+    remind,
+    reported,
+    row_of,
+    states,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from notifier.outbox import Outbox
     from psycopg2.extensions import connection as Connection  # noqa: N812
-
-BOOKED = Change(1, CONFIRMED, FIRST, None, CUSTOMER, "", 0, BOOKED_AT)
-MOVED = Change(2, RESCHEDULED, SECOND, FIRST, CUSTOMER, "", 1, BOOKED_AT)
-GONE = Change(3, CANCELLED, SECOND, None, CUSTOMER, "", 2, BOOKED_AT)
-A_SECOND = timedelta(seconds=1)
-TRIES = 4
-
-
-@dataclass
-class Clock:
-    moment: datetime = BOOKED_AT
-
-    def __call__(self) -> datetime:
-        return self.moment
-
-    def pass_time(self, **parts: float) -> None:
-        self.moment += timedelta(**parts)
 
 
 @dataclass
@@ -99,24 +77,6 @@ class MailServerDouble:
         return "250 Kept"
 
 
-@pytest.fixture(scope="module")
-def urls(database):
-    fresh = database("notifier")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
-    return fresh
-
-
-@pytest.fixture
-def connection(urls) -> Iterator[Connection]:
-    """Of a database whose earlier deliveries are all decided."""
-    with closing(connect(urls.url)) as connection:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("DELETE FROM delivery_events")
-            cursor.execute("DELETE FROM deliveries")
-        yield connection
-
-
 @pytest.fixture
 def mail() -> Iterator[MailServerDouble]:
     server = MailServerDouble()
@@ -126,90 +86,14 @@ def mail() -> Iterator[MailServerDouble]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def outbox(mail: MailServerDouble, clock: Clock) -> Iterator[Outbox]:
-    sender = new_outbox(mail, clock)
+    sender = new_outbox(mail.port, clock)
     yield sender
     sender.close()
 
 
-def new_outbox(mail: MailServerDouble, clock: Clock) -> Outbox:
-    """A sender that waits 1, 2, 4 ... seconds, without jitter."""
-    waits = Waits(A_SECOND, 60 * A_SECOND, jitter=lambda _low, high: high)
-    press = Press(SETTINGS, ManageLinks(SETTINGS.manage_link_keys, SETTINGS.public_url))
-    smtp = SmtpSettings("127.0.0.1", mail.port, "none", "", "", "", smtp_timeout_s=1)
-    shared = Shared(press, Breaker(waits), Hands(), Patience(waits, TRIES, timedelta(hours=72)))
-    return Outbox(shared, MailServer(smtp), clock)
-
-
-def booked(connection: Connection, *changes: Change, **terms: Any) -> Booking:
-    """A booking of its own to which these things happened, with their letters waiting."""
-    booking = replace(EVERYDAY, booking_id=uuid4(), **terms)
-    last = changes[-1]
-    row = {name: getattr(booking, name) for name in bookings.BOOKING_COLUMNS}
-    row |= {"team": list(booking.team), "reminders_minutes_before": []}
-    row |= {"starts_at": last.slot.starts_at, "ends_at": last.slot.ends_at, "status": last.kind}
-    row |= {"version": last.version, "changed_version": last.version}
-    row |= {"calendar_sequence": last.calendar_sequence}
-    with connection, connection.cursor() as cursor:
-        columns, places = ", ".join(row), ", ".join(["%s"] * len(row))
-        cursor.execute(f"INSERT INTO bookings ({columns}) VALUES ({places})", [*row.values()])
-        for change in changes:
-            bookings.record(cursor, booking.booking_id, change, "c-1")
-            call_for(cursor, booking, change)
-    return booking
-
-
-def call_for(cursor: Any, booking: Booking, change: Change) -> None:
-    cause = deliveries.Cause(booking.booking_id, change.version, "c-1")
-    calls = called_for(change.kind, booking)
-    deliveries.enqueue(
-        cursor, [deliveries.New.of(cause, call, change.happened_at, "example.org") for call in calls]
-    )
-
-
-def remind(connection: Connection, booking: Booking, change: Change, minutes_before: int = 60) -> None:
-    due_at = change.slot.starts_at - timedelta(minutes=minutes_before)
-    call = Call(REMINDER, booking.customer_email)
-    cause = deliveries.Cause(booking.booking_id, change.version, "c-1")
-    new = deliveries.New.of(cause, call, due_at, "example.org", minutes_before)
-    with connection, connection.cursor() as cursor:
-        deliveries.enqueue(cursor, [new])
-
-
 def send_all(outbox: Outbox, connection: Connection) -> None:
     outbox.send_due(connection)
-
-
-def states(connection: Connection, booking: Booking) -> dict[tuple[str, int], str]:
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT letter, version, state FROM deliveries WHERE booking_id = %s", (booking.booking_id,)
-        )
-        return {(letter, version): state for letter, version, state in cursor.fetchall()}
-
-
-def row_of(connection: Connection, booking: Booking, letter: str) -> dict[str, Any]:
-    names = ("state", "tries", "deferrals", "outcomes", "reason")
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(names)} FROM deliveries WHERE booking_id = %s AND letter = %s",
-            (booking.booking_id, letter),
-        )
-        return dict(zip(names, cursor.fetchone(), strict=True))
-
-
-def reported(connection: Connection) -> list[tuple[UUID, int, str]]:
-    with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT outcome, state FROM delivery_events ORDER BY position")
-        return cursor.fetchall()
-
-
-ADA, GRACE = "ada@example.com", "grace@example.org"
 
 
 def test_letters_go_out_in_order_over_one_connection_and_each_is_reported(connection, mail, outbox):
@@ -399,16 +283,18 @@ def test_a_letter_that_cannot_be_written_fails_alone(connection, mail, outbox):
     assert row_of(connection, bad, "confirmation")["state"] == "failed"
 
 
-def test_a_second_sender_leaves_alone_what_the_first_has_on_the_wire(urls, connection, mail, outbox, clock):
+def test_a_second_sender_leaves_alone_what_the_first_has_on_the_wire(
+    notifier_tables, connection, mail, outbox, clock
+):
     for _ in range(3):
         booked(connection, BOOKED, MOVED)
     elsewhere = MailServerDouble()
     elsewhere.start()
-    second = new_outbox(elsewhere, clock)
+    second = new_outbox(elsewhere.port, clock)
 
     def let_the_second_send_all_it_can(_server: Any, _to: str) -> None:
         if not elsewhere.taken:
-            with closing(connect(urls.url)) as own:
+            with closing(connect(notifier_tables.url)) as own:
                 send_all(second, own)
 
     mail.at_data = let_the_second_send_all_it_can
@@ -421,10 +307,10 @@ def test_a_second_sender_leaves_alone_what_the_first_has_on_the_wire(urls, conne
 
 
 def test_a_letter_that_was_taken_while_the_database_was_lost_is_not_sent_again(
-    urls, connection, mail, outbox
+    notifier_tables, connection, mail, outbox
 ):
     booked(connection, BOOKED)
-    doomed = connect(urls.url)
+    doomed = connect(notifier_tables.url)
     pid = doomed.info.backend_pid
 
     def lose_the_database(_server: Any, to: str) -> None:

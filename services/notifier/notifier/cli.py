@@ -5,19 +5,28 @@ from __future__ import annotations
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import psycopg2
 from rebook import logs
 from rebook.console import sentences
+from rebook.dead_letters_cli import dead_letters
 from rebook.migrations import migrate as apply
 from rebook.moments import use_bundled_zones
 from rebook.serving import serve
 from rebook.settings import load
 
 from notifier import gallery
-from notifier.settings import OwnerSettings, WebProcessSettings, WorkerSettings
+from notifier.database import connect
+from notifier.deliveries_cli import deliveries
+from notifier.inbox import Inbox
+from notifier.settings import ConsoleSettings, OwnerSettings, WebProcessSettings, WorkerSettings
 from notifier.worker import Worker
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from rebook.parking import Handle
 
 
 @click.group(cls=sentences(psycopg2.OperationalError))
@@ -74,3 +83,12 @@ def letters(out: Path) -> None:
     """
     written = gallery.hang(out)
     click.echo(f"{len(written)} files in {out}")
+
+
+def _inbox() -> tuple[Connection, Handle]:
+    settings = load(ConsoleSettings)
+    return connect(settings.database_url), Inbox(settings.mail_domain).handle
+
+
+main.add_command(dead_letters("notifier", _inbox))
+main.add_command(deliveries)

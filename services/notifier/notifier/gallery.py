@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 BOOKED_AT = datetime(2030, 10, 21, 8, 15, tzinfo=UTC)
 FIRST = Slot(datetime(2030, 11, 5, 14, 0, tzinfo=UTC), datetime(2030, 11, 5, 14, 30, tzinfo=UTC))
 SECOND = Slot(datetime(2030, 11, 7, 9, 30, tzinfo=UTC), datetime(2030, 11, 7, 10, 0, tzinfo=UTC))
-SETTINGS = LetterSettings("https://book.example.org", ("gallery" * 5,), "Rebook <bookings@example.org>")
+SETTINGS = LetterSettings("Rebook <bookings@example.org>", "https://book.example.org", ("gallery" * 5,))
 
 EVERYDAY = Booking(
     booking_id=UUID("7d7b1c4e-53a5-4a8e-9b83-1a5b2f4f6c10"),

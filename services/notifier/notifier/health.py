@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 import psycopg2
 from flask import Blueprint, current_app
 from prometheus_client import Gauge
+from rebook.events import LETTERS
 from rebook.progress import SILENT_AFTER_S, status
 from rebook.serving import ready
 
+from notifier.deliveries import FAILED, PENDING
 from notifier.inbox import NAME
 
 if TYPE_CHECKING:
@@ -22,14 +24,23 @@ blueprint = Blueprint("health", __name__)
 
 _FORGOTTEN_AFTER = "1 hour"
 
-_PENDING = Gauge("deliveries_pending", "Letters that wait to be sent, reminders that are not due left out")
-_FAILED = Gauge("deliveries_failed", "Letters that were refused for good or whose tries are used up")
+_WAITING = {
+    PENDING: Gauge(
+        "deliveries_pending", "Letters to be sent, reminders that are not due left out", ["letter"]
+    ),
+    FAILED: Gauge("deliveries_failed", "Letters refused for good or with all tries used up", ["letter"]),
+}
 _SERVER = Gauge("mail_server_is_well", "1 while the mail server lets itself be used")
 
 _BACKLOG = """
     SELECT (SELECT count(*) FROM deliveries WHERE state = 'pending'),
            (SELECT count(*) FROM deliveries WHERE state = 'failed'),
            (SELECT count(*) FROM delivery_events WHERE NOT is_reported)
+"""
+_BY_LETTER = """
+    SELECT state, letter, count(*) FROM deliveries WHERE state = 'pending' GROUP BY state, letter
+    UNION ALL
+    SELECT state, letter, count(*) FROM deliveries WHERE state = 'failed' GROUP BY state, letter
 """
 _SENDERS = """
     SELECT count(*), coalesce(bool_and(server_is_well), false) FROM senders
@@ -52,9 +63,11 @@ class Pulse:
             cursor.execute("SET LOCAL synchronous_commit = off")
             cursor.execute("DELETE FROM senders WHERE seen_at < now() - %s::interval", (_FORGOTTEN_AFTER,))
             cursor.execute(_BEAT, (self._instance, server_is_well))
-            pending, failed, _ = _backlog(cursor)
-        _PENDING.set(pending)
-        _FAILED.set(failed)
+            cursor.execute(_BY_LETTER)
+            counts = {(state, letter): count for state, letter, count in cursor.fetchall()}
+        for state, gauge in _WAITING.items():
+            for letter in LETTERS:
+                gauge.labels(letter).set(counts.get((state, letter), 0))
         _SERVER.set(server_is_well)
 
     def end(self, connection: Connection) -> None:

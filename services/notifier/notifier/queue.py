@@ -35,7 +35,7 @@ def _columns(table: str, names: tuple[str, ...]) -> str:
 # The due letters are walked in the order of their index, whatever the statistics of a queue say just now.
 _PREPARE = f"""
     SET enable_sort = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-    SET plan_cache_mode = force_generic_plan;
+    SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL;
     PREPARE take_delivery (timestamptz) AS
     SELECT {_columns("d", _LETTER_COLUMNS)}, {_columns("d", _STATE_COLUMNS)}, {_columns("b", _STANDING_COLUMNS)},
            {_columns("b", BOOKING_COLUMNS)}, {_columns("c", CHANGE_COLUMNS)}

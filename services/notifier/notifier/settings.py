@@ -36,7 +36,19 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True)
-class LetterSettings:
+class SenderSettings:
+    """Who letters come from."""
+
+    mail_from: str = setting("MAIL_FROM", address, "Who letters come from: `Rebook <bookings@example.org>`")
+
+    @cached_property
+    def mail_domain(self) -> str:
+        """The domain in Message-IDs and in the UIDs of calendar entries."""
+        return parseaddr(self.mail_from)[1].rpartition("@")[2]
+
+
+@dataclass(frozen=True)
+class LetterSettings(SenderSettings):
     """What every letter says about where it comes from."""
 
     public_url: str = setting(
@@ -45,12 +57,11 @@ class LetterSettings:
     manage_link_keys: tuple[str, ...] = setting(
         "MANAGE_LINK_KEYS", keys, "Secrets that sign manage links, newest first; dropping one ends its links"
     )
-    mail_from: str = setting("MAIL_FROM", address, "Who letters come from: `Rebook <bookings@example.org>`")
 
-    @cached_property
-    def mail_domain(self) -> str:
-        """The domain in Message-IDs and in the UIDs of calendar entries."""
-        return parseaddr(self.mail_from)[1].rpartition("@")[2]
+
+@dataclass(frozen=True)
+class ConsoleSettings(DatabaseSettings, SenderSettings):
+    """What an operator's commands need."""
 
 
 @dataclass(frozen=True)
