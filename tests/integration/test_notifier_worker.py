@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -74,6 +75,7 @@ def worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
         yield process
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=6)
+        process.log = output.splitlines()
         assert process.returncode == 0
         assert b"@" not in output.replace(b"@timestamp", b""), "an address was logged"
     finally:
@@ -157,6 +159,31 @@ def test_a_booking_is_mailed_and_reported_and_a_worker_without_a_memory_mails_no
         smtp.wait_for(lambda letter: booking.host in letter.recipients and "Cancelled" in letter.subject)
     subjects = [letter.subject.partition(":")[0] for letter in smtp.letters(booking.customer)]
     assert subjects == ["Confirmed", "Cancelled"]
+
+
+def test_a_worker_that_starts_again_reads_only_what_is_new_unless_rows_were_lost(
+    environment, settings, smtp, database
+):
+    booking = Booking(settings)
+    with worker(environment):
+        booking.is_confirmed()
+        until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
+    assert [started(environment) for _ in range(2)] == [(2, 0), (0, 0)]
+    connection = psycopg2.connect(environment["NOTIFIER_DATABASE_URL"])
+    with closing(connection), connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM deliveries WHERE letter = 'confirmation'")
+        cursor.execute("DELETE FROM delivery_events WHERE state = 'sent'")
+    assert started(environment) == (2, 2)
+    assert len(smtp.letters(booking.customer)) == 1
+
+
+def started(environment: dict[str, str]) -> tuple[int, int]:
+    """How much of the deliveries topic a worker read at its start, and how much of it its tables had lost."""
+    with worker(environment) as process:
+        pass
+    lines = [json.loads(line) for line in process.log]
+    [said] = [line for line in lines if line["event"] == "deliveries topic read to its end"]
+    return said["read"], said["restored"]
 
 
 def test_a_lost_topic_is_told_everything_again_while_the_worker_runs(environment, settings, smtp):

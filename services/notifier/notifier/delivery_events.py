@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from psycopg2.extras import execute_values
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -36,6 +37,17 @@ _RESTORE_EVENTS = """
     INSERT INTO delivery_events (delivery_id, outcome, state, reason, happened_at, is_reported)
     VALUES %s ON CONFLICT (delivery_id, outcome) DO UPDATE SET is_reported = true
 """
+
+
+_KEEP_POSITION = """
+    INSERT INTO read_topic (topic_id, partition, next_offset) VALUES %s
+    ON CONFLICT (topic_id, partition) DO UPDATE SET next_offset = excluded.next_offset
+"""
+_COUNT = "SELECT count(*) FROM delivery_events"
+_HAS_LOST_ROWS = f"""
+    SELECT ({_COUNT}) < (SELECT events_known FROM reported_topic) OR EXISTS (
+        SELECT FROM delivery_events e WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.delivery_id = e.delivery_id))
+"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +98,30 @@ def follow_topic(cursor: Cursor, topic_id: str) -> bool:
     )
     is_new = bool(cursor.rowcount)
     if is_new:
+        cursor.execute("DELETE FROM read_topic")
         cursor.execute("UPDATE delivery_events SET is_reported = false WHERE is_reported")
     return is_new
+
+
+def read_positions(cursor: Cursor, topic_id: str) -> dict[int, int]:
+    """From where each partition of the topic is to be read; from its beginning where rows were lost since."""
+    cursor.execute(_HAS_LOST_ROWS)
+    if cursor.fetchone() == (True,):
+        cursor.execute("DELETE FROM read_topic")
+    cursor.execute("SELECT partition, next_offset FROM read_topic WHERE topic_id = %s", (topic_id,))
+    return dict(cursor.fetchall())
+
+
+def keep_positions(cursor: Cursor, topic_id: str, positions: Mapping[int, int]) -> None:
+    """What comes before these offsets is in the tables now."""
+    if positions:
+        rows = [(topic_id, *position) for position in positions.items()]
+        execute_values(cursor, _KEEP_POSITION, rows)
+
+
+def keep_count(cursor: Cursor) -> None:
+    """So many rows are there now; with fewer at the next start, positions count for nothing."""
+    cursor.execute(f"UPDATE reported_topic SET events_known = ({_COUNT})")  # noqa: S608
 
 
 def restore(cursor: Cursor, events: list[DeliveryEvent]) -> int:

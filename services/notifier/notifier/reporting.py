@@ -2,7 +2,8 @@
 
 The table of delivery events is the outbox: what is not on the topic yet is published, oldest first, at least
 once (readers know an event by its id). A topic that was lost is told everything again. At every start the
-topic is read to its end before any letter is sent, so that a lost table mails nothing twice.
+topic is read to its end before any letter is sent, so that a lost table mails nothing twice; what was read once
+is passed over as long as its rows are there.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
-from rebook.cloudevents import Event
+from rebook.cloudevents import Event, NotAnEvent, event_of
 from rebook.events import EMAIL_FAILED, EMAIL_SENT, EMAIL_SKIPPED
-from rebook.kafka import DELIVERIES, admin, ensure_topic, producer, topic_ids
+from rebook.kafka import DELIVERIES, KafkaError, admin, ensure_topic, producer, topic_ids
 from rebook.moments import format_moment, parse_moment
-from rebook.topic_reader import read_to_end
+from rebook.topic_reader import records_to_end
 
 from notifier import delivery_events
 from notifier.deliveries import FAILED, SENT, SKIPPED
@@ -27,6 +28,7 @@ from notifier.delivery_events import DeliveryEvent
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, KafkaProducer
+    from kafka.consumer.fetcher import ConsumerRecord
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from rebook.kafka import KafkaSettings
 
@@ -36,6 +38,7 @@ SOURCE = "/notifier"
 _TYPES = {SENT: EMAIL_SENT, FAILED: EMAIL_FAILED, SKIPPED: EMAIL_SKIPPED}
 _STATES = {event_type: state for state, event_type in _TYPES.items()}
 _AT_ONCE = 500
+_READ_AT_ONCE = 2_000
 _LOOK_EVERY_S = 1.0  # at the topic's id
 _SEND_TIMEOUT_S = 10
 _PATIENCE_MS = 3_000  # for one answer; a stop must not wait longer
@@ -57,9 +60,9 @@ class Reporter:
         """
         patience = {"bootstrap_timeout_ms": _PATIENCE_MS, "request_timeout_ms": _PATIENCE_MS}
         with admin(self._kafka, **patience) as client:
-            self._look_at_topic(connection, client)
+            topic_id = self._look_at_topic(connection, client)
             if not self.has_read_topic.is_set():
-                self._restore(connection)
+                self._restore(connection, topic_id)
                 self.has_read_topic.set()
             with closing(_Publisher(self._kafka)) as publisher:
                 self._publish(connection, client, publisher, stop)
@@ -76,23 +79,34 @@ class Reporter:
             if not publisher.publish(connection):
                 self.wake.wait(_LOOK_EVERY_S)
 
-    def _look_at_topic(self, connection: Connection, client: KafkaAdminClient) -> None:
+    def _look_at_topic(self, connection: Connection, client: KafkaAdminClient) -> str:
+        """The id of the topic that is to be told."""
         topic = self._kafka.topic(DELIVERIES)
         found = topic_ids(client, [topic])
         if topic not in found:
             ensure_topic(client, self._kafka, DELIVERIES)
             found = topic_ids(client, [topic])
+        if topic not in found:
+            raise KafkaError(f"{topic} is not there yet")
         with connection, connection.cursor() as cursor:
-            if topic in found and delivery_events.follow_topic(cursor, found[topic]):
+            if delivery_events.follow_topic(cursor, found[topic]):
                 log.info("telling a new deliveries topic everything", topic_id=found[topic])
+        return found[topic]
 
-    def _restore(self, connection: Connection) -> None:
-        restored = 0
-        events = read_to_end(self._kafka, DELIVERIES)
-        while batch := list(itertools.islice(events, _AT_ONCE)):
+    def _restore(self, connection: Connection, topic_id: str) -> None:
+        restored = read = 0
+        with connection, connection.cursor() as cursor:
+            positions = delivery_events.read_positions(cursor, topic_id)
+        records = records_to_end(self._kafka, DELIVERIES, positions)
+        while batch := list(itertools.islice(records, _READ_AT_ONCE)):
             with connection, connection.cursor() as cursor:
-                restored += delivery_events.restore(cursor, [*filter(None, map(delivery_event_of, batch))])
-        log.info("deliveries topic read to its end", restored=restored)
+                restored += delivery_events.restore(cursor, [*filter(None, map(_event_of_record, batch))])
+                after = {record.partition: record.offset + 1 for record in batch}
+                delivery_events.keep_positions(cursor, topic_id, after)
+            read += len(batch)
+        with connection, connection.cursor() as cursor:
+            delivery_events.keep_count(cursor)
+        log.info("deliveries topic read to its end", read=read, restored=restored)
 
 
 class _Publisher:
@@ -149,6 +163,14 @@ def event_of_delivery(event: DeliveryEvent) -> Event:
         correlation_id=event.correlation_id,
         data=data if event.state == SENT else {**data, "reason": event.reason},
     )
+
+
+def _event_of_record(record: ConsumerRecord) -> DeliveryEvent | None:
+    try:
+        return delivery_event_of(event_of(record.headers, record.value))
+    except (NotAnEvent, KeyError, ValueError):
+        log.warning("record is no delivery event", partition=record.partition, offset=record.offset)
+        return None
 
 
 def delivery_event_of(event: Event) -> DeliveryEvent | None:
