@@ -45,6 +45,7 @@ class MailServer:
         self._settings = settings
         self._trust = _trust(settings)
         self._connection: smtplib.SMTP | None = None
+        self._has_served = False  # a letter, over this connection
         self._used_at_s = self._seen_at_s = 0.0
 
     def connect(self) -> None:
@@ -58,6 +59,7 @@ class MailServer:
         if self._connection is None:
             try:
                 self._connection = self._connected()
+                self._has_served = False
                 self._used_at_s = time.monotonic()
             except (OSError, smtplib.SMTPException) as error:
                 raise ServerTrouble(f"The mail server cannot be used: {_said(error)}") from None
@@ -87,10 +89,11 @@ class MailServer:
         self._step("rcpt", recipient)
         self._step("data", message)
         self._used_at_s = self._seen_at_s = time.monotonic()
+        self._has_served = True
 
     def _begun_on_kept_connection(self, sender: str) -> bool:
         """Whether the connection of the letter before serves this one too; it may have come to its end meanwhile."""
-        if self._connection is None:
+        if self._connection is None or not self._has_served:
             return False
         try:
             self._begin(sender)
