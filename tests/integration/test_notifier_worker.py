@@ -12,14 +12,15 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
 import requests
 from rebook.cloudevents import Event
-from rebook.events import BOOKING_CANCELLED, BOOKING_CONFIRMED, EMAIL_SENT, check
+from rebook.events import BOOKING_CANCELLED, BOOKING_CONFIRMED, EMAIL_FAILED, EMAIL_SENT, check
 from rebook.kafka import BOOKINGS, DELIVERIES, KafkaSettings, admin, ensure_topic, producer
+from rebook.manage_links import ManageLinks
 from rebook.migrations import migrate
 from rebook.moments import format_moment
 from rebook.settings import load
@@ -211,3 +212,43 @@ def test_a_reminder_goes_out_within_seconds_of_falling_due(environment, settings
         "Confirmed",
         "Reminder",
     ]
+
+
+def test_no_log_line_topic_metric_row_or_letter_to_the_team_holds_a_manage_token(environment, settings, smtp):
+    booking = Booking(settings)
+    links = ManageLinks((environment["MANAGE_LINK_KEYS"],), environment["PUBLIC_URL"])
+    url, signature = links.url(UUID(booking.id)), links.token(UUID(booking.id)).partition(".")[2]
+    smtp.reply_with(
+        lambda letter: f"550 Spam: {url}/cancel {signature}" if signature in letter.text else None
+    )
+    with worker(environment) as process:
+        booking.is_confirmed()
+        until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
+        metrics = requests.get(
+            f"http://127.0.0.1:{environment['NOTIFIER_WORKER_PORT']}/metrics", timeout=5
+        ).text
+    smtp.reply_with(lambda _: None)
+    assert told(settings, booking)[0] == (EMAIL_FAILED, booking.customer)
+    said = [str(process.log), metrics, rows(environment)]
+    said += [str(event) for name in (BOOKINGS, DELIVERIES) for event in read_to_end(settings, name)]
+    said += [letter.source.decode() + letter.text + letter.html for letter in smtp.letters(booking.host)]
+    assert "deliveries_decided_total" in metrics
+    assert not any(signature in text for text in said)
+
+
+def rows(environment: dict[str, str]) -> str:
+    """Everything in the notifier's tables."""
+    connection = psycopg2.connect(environment["NOTIFIER_DATABASE_URL"])
+    found = ""
+    with closing(connection), connection, connection.cursor() as cursor:
+        for table in (
+            "bookings",
+            "changes",
+            "deliveries",
+            "delivery_events",
+            "reminders",
+            "consumer_offsets",
+        ):
+            cursor.execute(f"SELECT * FROM {table}")
+            found += str(cursor.fetchall())
+    return found

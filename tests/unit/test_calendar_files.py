@@ -6,8 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import icalendar
+import pytest
+from ical.calendar_stream import IcsCalendarStream
+from notifier import words
 from notifier.calendar_files import calendar_file
-from notifier.gallery import BOOKED_AT, EVERYDAY, FIRST, SECOND, letter_for
+from notifier.gallery import BOOKED_AT, EVERYDAY, FAR_AWAY, FIRST, SECOND, letter_for, story
 from notifier.letters import (
     CANCELLED,
     CONFIRMED,
@@ -20,12 +23,18 @@ from notifier.letters import (
     called_for,
 )
 from rebook.events import CUSTOMER
+from servers.typed import HOSTILE
 
 BOOKED = Change(1, CONFIRMED, FIRST, None, CUSTOMER, "", 0, BOOKED_AT)
 MOVED = Change(2, RESCHEDULED, SECOND, FIRST, CUSTOMER, "", 1, BOOKED_AT)
 ASKED_AGAIN = replace(MOVED, version=3, kind=RESEND_REQUESTED)
 MOVED_BACK = Change(4, RESCHEDULED, FIRST, SECOND, CUSTOMER, "", 2, BOOKED_AT)
 GONE = Change(5, CANCELLED, FIRST, None, CUSTOMER, "", 3, BOOKED_AT)
+
+FIELDS = {
+    *("UID", "SEQUENCE", "DTSTAMP", "DTSTART", "DTEND", "STATUS", "SUMMARY", "LOCATION", "TRANSP"),
+    *("ORGANIZER", "ATTENDEE"),
+}
 
 
 def entry(change: Change, call: Call | None = None, booking: Booking = EVERYDAY) -> tuple[str, Any]:
@@ -66,6 +75,35 @@ def test_the_host_organizes_and_customer_and_reader_attend():
         "mailto:ada@example.com",
         "mailto:office@example.org",
     ]
+
+
+@pytest.mark.parametrize("booking", [EVERYDAY, FAR_AWAY], ids=["everyday", "far-away"])
+def test_a_second_reader_sees_the_same_entry_in_every_letter(booking: Booking):
+    for change, call in story(booking):
+        letter = letter_for(booking, change, call)
+        calendar = IcsCalendarStream.calendar_from_ics(calendar_file(letter, "example.org").decode())
+        method, ours = entry(change, call, booking)
+        (theirs,) = calendar.events
+        assert (calendar.method, theirs.uid) == (method, f"{booking.booking_id}@example.org")
+        assert (theirs.sequence, theirs.status) == (change.calendar_sequence, str(ours["STATUS"]))
+        assert (theirs.dtstart, theirs.dtend) == change.slot
+        assert (theirs.summary, theirs.location) == (str(ours["SUMMARY"]), booking.location)
+        assert str(theirs.organizer.uri) == f"mailto:{booking.host_email}"
+        assert booking.customer_email in {
+            str(person.uri).removeprefix("mailto:") for person in theirs.attendees
+        }
+
+
+@pytest.mark.parametrize("typed", HOSTILE)
+def test_whatever_people_type_both_readers_see_one_entry_and_the_whole_text(typed: str):
+    booking = replace(EVERYDAY, title=typed, location=typed, customer_name=typed, host_name=typed)
+    for call in called_for(CONFIRMED, booking):
+        raw = calendar_file(letter_for(booking, BOOKED, call), "example.org")
+        assert all(len(line) <= 75 for line in raw.split(b"\r\n"))
+        (theirs,) = IcsCalendarStream.calendar_from_ics(raw.decode()).events
+        _, ours = entry(BOOKED, call, booking)
+        assert theirs.location == str(ours["LOCATION"]) == words.text(typed)
+        assert set(ours) == FIELDS
 
 
 def test_what_people_typed_adds_no_line_to_the_file():

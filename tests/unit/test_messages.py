@@ -10,30 +10,23 @@ from email.message import EmailMessage
 
 import icalendar
 import pytest
+from markupsafe import escape
+from notifier import words
 from notifier.gallery import BOOKED_AT, EVERYDAY, FIRST, SETTINGS, letter_for, story
 from notifier.headers import NotAnAddress
 from notifier.letters import CONFIRMED, Booking, Call, Change, called_for
 from notifier.messages import Press
 from rebook.events import CUSTOMER
 from rebook.manage_links import ManageLinks
+from servers.typed import HOSTILE
 
 PRESS = Press(SETTINGS, ManageLinks(SETTINGS.manage_link_keys, SETTINGS.public_url))
+KINDS = ["multipart/mixed", "multipart/alternative", "text/plain", "text/html", "text/calendar"]
 BOOKED = Change(1, CONFIRMED, FIRST, None, CUSTOMER, "", 0, BOOKED_AT)
 ALLOWED = {
     *("content-type", "mime-version", "from", "to", "reply-to", "subject", "date", "message-id"),
     *("auto-submitted", "x-auto-response-suppress", "in-reply-to", "references"),
 }
-HOSTILE = [
-    "Eve\r\nBcc: victim@example.org",
-    "=?utf-8?q?Eve=0ABcc:_victim=40example.org?=",
-    "=?utf-8?b?RXZlDQpCY2M6IHZpY3RpbUBleGFtcGxlLm9yZw==?= and more",
-    'Eve" <victim@example.org>, "',
-    "Eve, Mallory; (comment) \\ <x>",
-    "🎉 " * 60,
-    "مرحبا \u202eevE",
-    "a" * 200,
-    "Eve\u2028Bcc: victim@example.org\u0085X: y\x0bZ: z",
-]
 
 
 def written(booking: Booking, call: Call, change: Change = BOOKED) -> bytes:
@@ -48,19 +41,30 @@ def parsed(raw: bytes) -> EmailMessage:
 
 
 @pytest.mark.parametrize("typed", HOSTILE)
-def test_nothing_typed_becomes_a_header_or_another_recipient(typed: str):
+def test_nothing_typed_becomes_a_header_or_another_recipient_of_any_letter(typed: str):
     booking = replace(
         EVERYDAY, customer_name=typed, title=typed, host_name=typed, notes=typed, location=typed
     )
-    for call in called_for(CONFIRMED, booking):
-        raw = written(booking, call)
+    for change, call in story(booking):
+        raw = written(booking, call, replace(change, reason=typed))
         head = raw.partition(b"\r\n\r\n")[0]
         names = {name.decode().lower() for name in re.findall(rb"(?m)^([^\s:]+):", head)}
         assert names <= ALLOWED
         message = parsed(raw)
         assert [address.addr_spec for address in message["To"].addresses] == [call.recipient]
         assert [address.addr_spec for address in message["Reply-To"].addresses] == [booking.host_email]
-        assert b"victim" not in b"".join(line for line in head.splitlines() if line.startswith(b"Bcc"))
+        assert [part.get_content_type() for part in message.walk()] == KINDS
+
+
+@pytest.mark.parametrize("typed", HOSTILE)
+def test_what_is_typed_arrives_whole_in_both_parts_and_as_text(typed: str):
+    booking = replace(EVERYDAY, title=typed, notes=typed)
+    message = parsed(written(booking, called_for(CONFIRMED, booking)[1]))
+    text, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    wanted = words.line(typed)
+    assert f"Meeting:          {wanted}\n" in text.replace("\r\n", "\n")
+    assert str(escape(wanted)) in html
+    assert "<script" not in html
 
 
 @pytest.mark.parametrize("typed", HOSTILE)
@@ -68,6 +72,22 @@ def test_a_name_arrives_as_it_was_typed_on_one_line(typed: str):
     booking = replace(EVERYDAY, customer_name=typed)
     (address,) = parsed(written(booking, called_for(CONFIRMED, booking)[0]))["To"].addresses
     assert address.display_name.replace(" ", "") == "".join(typed.split()).replace("\u0085", "")
+
+
+@pytest.mark.parametrize(
+    ("notes", "encoding"),
+    [
+        ("Hello", "7bit"),
+        ("Grüße", "quoted-printable"),
+        ("x" * 1_000, "quoted-printable"),
+        ("مرحبا " * 100, "base64"),
+    ],
+)
+def test_a_part_travels_as_readable_as_mail_can_carry_it(notes: str, encoding: str):
+    message = parsed(written(replace(EVERYDAY, notes=notes), called_for(CONFIRMED, EVERYDAY)[1]))
+    body = message.get_body(("plain",))
+    assert str(body["Content-Transfer-Encoding"]) == encoding
+    assert f"> {notes.strip()}" in body.get_content()
 
 
 def test_every_line_ends_with_crlf_and_is_short_enough_for_mail():
