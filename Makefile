@@ -43,6 +43,13 @@ bench-relay: $(INSTALLED_DEV) ## Measure how fast a backlog is published, beside
 .PHONY: bench-query
 bench-query: $(INSTALLED_DEV) ## Measure queries beside their bare SQL at three sizes, and replays (many minutes)
 	@$(VENV)/bin/python tests/bench/query.py
+.PHONY: bench-notifier
+bench-notifier: $(INSTALLED_DEV) ## Measure how fast letters are sent, beside a bare loop over smtplib
+	@$(VENV)/bin/python tests/bench/notifier.py
+
+.PHONY: proof-notifier
+proof-notifier: $(INSTALLED_DEV) ## Kill the notifier 100 times during 2,000 bookings (a quarter of an hour)
+	@REBOOK_CRASH_BOOKINGS=2000 REBOOK_CRASH_KILLS=100 $(VENV)/bin/python -m pytest -s tests/integration/test_notifier_crashes.py
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/asyncapi.yaml and docs/settings.md from the code

@@ -85,6 +85,7 @@ class ContainerKafka:
             "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
             "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
             "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+            "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
             "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
         }
         self._container = DockerContainer(f"apache/kafka:{VERSION}").with_bind_ports(_CONTAINER_PORT, port)
@@ -226,4 +227,5 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 """
