@@ -45,7 +45,7 @@ bench-query: $(INSTALLED_DEV) ## Measure queries beside their bare SQL at three 
 	@$(VENV)/bin/python tests/bench/query.py
 .PHONY: bench-notifier
 bench-notifier: $(INSTALLED_DEV) ## Measure how fast letters are sent, beside a bare loop over smtplib
-	@$(VENV)/bin/python tests/bench/notifier.py
+	@cd tests && ../$(VENV)/bin/python -m bench.notifier
 
 .PHONY: proof-notifier
 proof-notifier: $(INSTALLED_DEV) ## Kill the notifier 100 times during 2,000 bookings (a quarter of an hour)

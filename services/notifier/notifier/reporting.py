@@ -40,6 +40,7 @@ _STATES = {event_type: state for state, event_type in _TYPES.items()}
 _AT_ONCE = 500
 _READ_AT_ONCE = 2_000
 _LOOK_EVERY_S = 1.0  # at the topic's id
+_GATHER_S = 0.05  # between two batches: many letters at once cost as much as one
 _SEND_TIMEOUT_S = 10
 _PATIENCE_MS = 3_000  # for one answer; a stop must not wait longer
 
@@ -78,6 +79,7 @@ class Reporter:
             self.wake.clear()
             if not publisher.publish(connection):
                 self.wake.wait(_LOOK_EVERY_S)
+            stop.wait(_GATHER_S)
 
     def _look_at_topic(self, connection: Connection, client: KafkaAdminClient) -> str:
         """The id of the topic that is to be told."""

@@ -1,0 +1,58 @@
+"""A mail server that takes everything and keeps nothing; `python smtp_sink.py PORT` says when it listens."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+_ANSWERS = {
+    b"EHLO": b"250 sink.example.org\r\n",
+    b"MAIL": b"250 Go on\r\n",
+    b"RCPT": b"250 Go on\r\n",
+    b"DATA": b"354 Let me have it\r\n",
+    b"RSET": b"250 Forgotten\r\n",
+    b"QUIT": b"221 Bye\r\n",
+}
+_DOT = b"\r\n.\r\n"
+
+
+class Sink(asyncio.Protocol):
+    """One conversation, as cheap as it can be, so that the sender is what is measured."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._is_letter = False
+        self._read = bytearray()
+        transport.write(b"220 sink.example.org\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        self._read += data
+        while self._taken():
+            pass
+
+    def _taken(self) -> bool:
+        """Whether there was something whole to answer."""
+        end = self._read.find(_DOT if self._is_letter else b"\r\n")
+        if end < 0:
+            return False
+        if self._is_letter:
+            answer, length = b"250 Kept\r\n", len(_DOT)
+            self._is_letter = False
+        else:
+            verb = bytes(self._read[:4]).upper()
+            answer, length = _ANSWERS.get(verb, b"502 No\r\n"), 2
+            self._is_letter = verb == b"DATA"
+        del self._read[: end + length]
+        self._transport.write(answer)
+        return True
+
+
+async def main(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", port)
+    print("listening", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
