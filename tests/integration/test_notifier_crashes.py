@@ -104,6 +104,13 @@ class Run:
     def start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen([NOTIFIER, "worker"], env=self._environment, stdout=subprocess.DEVNULL)
 
+    def verified(self) -> str:
+        """What `notifier verify` says."""
+        said = subprocess.run(
+            [NOTIFIER, "verify"], env=self._environment, capture_output=True, text=True, check=False
+        )
+        return said.stdout + said.stderr
+
     def kill_soon(self) -> None:
         """Start a worker and kill it: while it starts, or at a step of some letter, its taking included."""
         worker = self.start()
@@ -159,6 +166,7 @@ def test_a_worker_that_is_killed_again_and_again_makes_exactly_the_letters_that_
     finally:
         worker.kill()
         worker.wait()
+    assert run.verified() == f"{len(run.stories)} bookings, 0 differences\n"
     verify_rows(run)
     verify_topic(run)
     verify_arrivals(run, mail)

@@ -56,10 +56,24 @@ def change_of(row: Sequence[Any]) -> Change:
 
 def confirm(cursor: Cursor, event: Event) -> Standing | None:
     """Take a new booking in; None when it is known already."""
+    booking, slot = confirmed_by(event), slot_of(event.data)
+    row = {name: getattr(booking, name) for name in BOOKING_COLUMNS}
+    row |= {"team": list(booking.team), "reminders_minutes_before": list(booking.reminders_minutes_before)}
+    row |= {"starts_at": slot.starts_at, "ends_at": slot.ends_at, "calendar_sequence": 0}
+    row |= {"version": event.sequence, "changed_version": event.sequence, "status": CONFIRMED}
+    cursor.execute(
+        f"INSERT INTO bookings ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))}) "  # noqa: S608
+        "ON CONFLICT DO NOTHING",
+        list(row.values()),
+    )
+    return Standing(booking, slot, 0) if cursor.rowcount else None
+
+
+def confirmed_by(event: Event) -> Booking:
+    """The booking that an event confirms, its terms frozen as they stood."""
     data = event.data
-    slot = slot_of(data)
     host, customer = data["host"], data["customer"]
-    booking = Booking(
+    return Booking(
         booking_id=UUID(event.subject),
         meeting_type=data["meeting_type"],
         title=data["title"],
@@ -76,16 +90,6 @@ def confirm(cursor: Cursor, event: Event) -> Standing | None:
         customer_timezone=customer["timezone"],
         notes=data["notes"],
     )
-    row = {name: getattr(booking, name) for name in BOOKING_COLUMNS}
-    row |= {"team": list(booking.team), "reminders_minutes_before": list(booking.reminders_minutes_before)}
-    row |= {"starts_at": slot.starts_at, "ends_at": slot.ends_at, "calendar_sequence": 0}
-    row |= {"version": event.sequence, "changed_version": event.sequence, "status": CONFIRMED}
-    cursor.execute(
-        f"INSERT INTO bookings ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))}) "  # noqa: S608
-        "ON CONFLICT DO NOTHING",
-        list(row.values()),
-    )
-    return Standing(booking, slot, 0) if cursor.rowcount else None
 
 
 def reschedule(cursor: Cursor, event: Event) -> Standing | None:

@@ -12,16 +12,24 @@ import psycopg2
 from rebook import logs
 from rebook.console import sentences
 from rebook.dead_letters_cli import dead_letters
+from rebook.kafka import BOOKINGS
 from rebook.migrations import migrate as apply
 from rebook.moments import use_bundled_zones
 from rebook.serving import serve
 from rebook.settings import load
+from rebook.topic_reader import read_to_end
 
-from notifier import gallery
+from notifier import gallery, verification
 from notifier.database import connect
 from notifier.deliveries_cli import deliveries
 from notifier.inbox import Inbox
-from notifier.settings import ConsoleSettings, OwnerSettings, WebProcessSettings, WorkerSettings
+from notifier.settings import (
+    ConsoleSettings,
+    OwnerSettings,
+    VerifySettings,
+    WebProcessSettings,
+    WorkerSettings,
+)
 from notifier.worker import Worker
 
 if TYPE_CHECKING:
@@ -83,6 +91,28 @@ def letters(out: Path) -> None:
     """
     written = gallery.hang(out)
     click.echo(f"{len(written)} files in {out}")
+
+
+@main.command()
+@click.option(
+    "--patience-s", type=click.IntRange(0, 3600), default=10, show_default=True, help="For stragglers."
+)
+@click.pass_context
+def verify(ctx: click.Context, patience_s: int) -> None:
+    """Read all events of bookings and compare the letters and reminders they call for with the tables.
+
+    What was published last gets so many seconds to arrive. Lists the differences; exit 1 where there are any.
+
+    Example: notifier verify
+    """
+    settings = load(VerifySettings)
+    stories = verification.replayed(read_to_end(settings, BOOKINGS))
+    with closing(connect(settings.database_url)) as connection:
+        differences = verification.lasting_differences(connection, stories, patience_s)
+    for difference in differences:
+        click.echo(difference)
+    click.echo(f"{len(stories)} bookings, {len(differences)} differences")
+    ctx.exit(1 if differences else 0)
 
 
 def _inbox() -> tuple[Connection, Handle]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NAME = "notifier"  # of the consumer group, and in /statusz
 
-_KINDS: dict[str, tuple[str, Callable[[Cursor, Event], Standing | None]]] = {
+KINDS: dict[str, tuple[str, Callable[[Cursor, Event], Standing | None]]] = {
     BOOKING_CONFIRMED: (CONFIRMED, bookings.confirm),
     BOOKING_RESCHEDULED: (RESCHEDULED, bookings.reschedule),
     BOOKING_CANCELLED: (CANCELLED, bookings.cancel),
@@ -54,10 +54,10 @@ class Inbox:
         Raises:
             VersionGap: an earlier event of this booking has not been applied yet.
         """
-        if event.type not in _KINDS:
+        if event.type not in KINDS:
             bookings.pass_over(cursor, event)
             return
-        kind, apply = _KINDS[event.type]
+        kind, apply = KINDS[event.type]
         standing = apply(cursor, event)
         if standing is not None:
             self._react(cursor, event, _change(kind, event, standing), standing)

@@ -38,22 +38,28 @@ _WHOM = """
 
 
 def plan(cursor: Cursor, booking: Booking, change: Change) -> None:
-    """Make the reminders of a booking those of the slot that stands after `change`.
-
-    One whose time had passed when the booking was made or moved is not made.
-    """
+    """Make the reminders of a booking those of the slot that stands after `change`."""
     cursor.execute("DELETE FROM reminders WHERE booking_id = %s", (booking.booking_id,))
-    wanted = () if change.kind == CANCELLED else booking.reminders_minutes_before
-    due = {minutes: change.slot.starts_at - timedelta(minutes=minutes) for minutes in wanted}
     rows = [
         (booking.booking_id, minutes, change.version, due_at)
-        for minutes, due_at in due.items()
-        if due_at > change.happened_at
+        for minutes, due_at in moments(
+            booking, change.kind, change.slot.starts_at, change.happened_at
+        ).items()
     ]
     if rows:
         execute_values(
             cursor, "INSERT INTO reminders (booking_id, minutes_before, version, due_at) VALUES %s", rows
         )
+
+
+def moments(booking: Booking, kind: str, starts_at: datetime, happened_at: datetime) -> dict[int, datetime]:
+    """When to remind after a change of that kind, by minutes before the start.
+
+    One whose time had passed when the booking was made or moved is not made.
+    """
+    wanted = () if kind == CANCELLED else booking.reminders_minutes_before
+    due = {minutes: starts_at - timedelta(minutes=minutes) for minutes in wanted}
+    return {minutes: due_at for minutes, due_at in due.items() if due_at > happened_at}
 
 
 def fall_due(cursor: Cursor, now: datetime, domain: str) -> int:

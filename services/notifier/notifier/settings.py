@@ -65,6 +65,11 @@ class ConsoleSettings(DatabaseSettings, SenderSettings):
 
 
 @dataclass(frozen=True)
+class VerifySettings(KafkaSettings, DatabaseSettings):
+    """What it takes to compare the tables with the topic."""
+
+
+@dataclass(frozen=True)
 class SmtpSettings:
     """The mail server that takes the letters."""
 

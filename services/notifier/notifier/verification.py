@@ -1,0 +1,133 @@
+"""Recomputes from the events of bookings what the notifier's tables should hold, and compares."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from rebook.moments import parse_moment
+
+from notifier import reminders
+from notifier.bookings import confirmed_by, slot_of
+from notifier.inbox import KINDS
+from notifier.letters import CANCELLED, CONFIRMED, REMINDER, RESEND_REQUESTED, Booking, Call, called_for
+from notifier.letters import delivery_id as id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from rebook.cloudevents import Event
+
+_AT_ONCE = 10_000
+_AGAIN_AFTER_S = 0.5
+
+
+@dataclass
+class Story:
+    """One booking by its events alone: how it stands, and every delivery that it calls for."""
+
+    booking: Booking
+    starts_at: datetime
+    version: int = 0
+    status: str = CONFIRMED
+    letters: dict[UUID, str] = field(default_factory=dict)  # names by delivery id
+    reminders: dict[UUID, int] = field(default_factory=dict)  # minutes, of every slot it ever had
+    standing: dict[int, tuple[int, datetime, UUID]] = field(default_factory=dict)  # of the present slot
+
+    def goes_on(self, event: Event) -> None:
+        """Take in the next event; one that was taken in before changes nothing."""
+        if event.sequence != self.version + 1:
+            return
+        self.version = event.sequence
+        if event.type not in KINDS:
+            return
+        kind, _ = KINDS[event.type]
+        for call in called_for(kind, self.booking):
+            self.letters[id_of(event.id, call)] = call.letter
+        if kind != RESEND_REQUESTED:
+            self.status = kind
+            self.starts_at = self.starts_at if kind == CANCELLED else slot_of(event.data).starts_at
+            self._plan(event, kind)
+
+    def _plan(self, event: Event, kind: str) -> None:
+        due = reminders.moments(self.booking, kind, self.starts_at, parse_moment(event.time))
+        call = Call(REMINDER, self.booking.customer_email)
+        self.standing = {
+            minutes: (event.sequence, at, id_of(event.id, call, minutes)) for minutes, at in due.items()
+        }
+        self.reminders |= {made: minutes for minutes, (_, _, made) in self.standing.items()}
+
+
+def replayed(events: Iterable[Event]) -> dict[UUID, Story]:
+    """Every booking that events tell of from its confirmation on."""
+    stories: dict[UUID, Story] = {}
+    for event in events:
+        booking_id = UUID(event.subject)
+        if event.type in KINDS and KINDS[event.type][0] == CONFIRMED:
+            stories.setdefault(booking_id, Story(confirmed_by(event), slot_of(event.data).starts_at))
+        if booking_id in stories:
+            stories[booking_id].goes_on(event)
+    return stories
+
+
+def lasting_differences(connection: Connection, stories: dict[UUID, Story], patience_s: float) -> list[str]:
+    """What still differs when the worker has had so many seconds for what was published last."""
+    deadline_s = time.monotonic() + patience_s
+    while (found := list(differences(connection, stories))) and time.monotonic() < deadline_s:
+        time.sleep(_AGAIN_AFTER_S)
+    return found
+
+
+def differences(connection: Connection, stories: dict[UUID, Story]) -> Iterator[str]:
+    """A sentence for each; what happened after the events were read is not looked at."""
+    made = {delivery for story in stories.values() for delivery in story.letters}
+    there: set[UUID] = set()
+    for booking_id, version, delivery, letter in _rows(
+        connection, "version, delivery_id, letter", "deliveries"
+    ):
+        there.add(delivery)
+        story = stories.get(booking_id)
+        if story and version <= story.version and delivery not in made and delivery not in story.reminders:
+            yield f"booking {booking_id}: nothing calls for delivery {delivery} ({letter})"
+    for booking_id, story in stories.items():
+        for delivery, letter in story.letters.items():
+            if delivery not in there:
+                yield f"booking {booking_id}: delivery {delivery} ({letter}) is missing"
+    standings = {row[0]: row[1:] for row in _rows(connection, "version, status, starts_at", "bookings")}
+    yield from _other_standings(standings, stories)
+    as_read = {b: story for b, story in stories.items() if standings.get(b, (0,))[0] == story.version}
+    yield from _other_reminders(connection, as_read, there)
+
+
+def _other_standings(standings: dict[UUID, Any], stories: dict[UUID, Story]) -> Iterator[str]:
+    for booking_id, story in stories.items():
+        version, *facts = standings.get(booking_id, (0, None, None))
+        if version < story.version:
+            yield f"booking {booking_id}: is at version {version} instead of {story.version}"
+        elif version == story.version and facts != [story.status, story.starts_at]:
+            yield f"booking {booking_id}: stands otherwise than its events say"
+
+
+def _other_reminders(connection: Connection, stories: dict[UUID, Story], made: set[UUID]) -> Iterator[str]:
+    """Each reminder of the slot that stands waits or has become a delivery, and no other waits."""
+    columns = "minutes_before, version, due_at"
+    waiting = {(row[0], row[1]): tuple(row[2:]) for row in _rows(connection, columns, "reminders")}
+    for booking_id, story in stories.items():
+        for minutes, (version, due_at, delivery) in story.standing.items():
+            if waiting.pop((booking_id, minutes), None) != (version, due_at) and delivery not in made:
+                yield f"booking {booking_id}: the reminder {minutes} minutes before is missing"
+    for booking_id, minutes in waiting:
+        if booking_id in stories:
+            yield f"booking {booking_id}: nothing calls for the reminder {minutes} minutes before"
+
+
+def _rows(connection: Connection, columns: str, table: str) -> Iterator[Any]:
+    """A table's rows, a bounded number in memory at a time."""
+    with connection, connection.cursor("rows") as cursor:
+        cursor.itersize = _AT_ONCE
+        cursor.execute(f"SELECT booking_id, {columns} FROM {table}")  # noqa: S608 - names of ours
+        yield from cursor
