@@ -306,6 +306,25 @@ def test_a_second_sender_leaves_alone_what_the_first_has_on_the_wire(
     assert mail.taken == [(ADA, "Confirmed"), (ADA, "Rescheduled")]
 
 
+def test_a_sender_that_began_on_empty_tables_looks_at_few_rows_when_there_are_many(connection, clock):
+    new_outbox(free_port(), clock).send_due(connection)
+    for _ in range(100):
+        booked(connection, BOOKED)
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE take_delivery (%s)", (BOOKED_AT,))
+        (((plan,),),) = cursor.fetchall()
+    assert rows_looked_at(plan["Plan"]) <= 10
+
+
+def rows_looked_at(node: dict[str, Any]) -> float:
+    own = (
+        node["Actual Rows"]
+        + node.get("Rows Removed by Filter", 0)
+        + node.get("Rows Removed by Join Filter", 0)
+    )
+    return own * node["Actual Loops"] + sum(map(rows_looked_at, node.get("Plans", [])))
+
+
 def test_a_letter_that_was_taken_while_the_database_was_lost_is_not_sent_again(
     notifier_tables, connection, mail, outbox
 ):

@@ -80,11 +80,11 @@ def text(typed: str) -> str:
     """Typed text without control characters, its changes of writing direction ended where it ends."""
     if typed.isprintable():
         return typed
-    kept = "".join(
-        character
-        for character in typed
-        if character == "\n" or unicodedata.category(character) not in {"Cc", "Cs"}
-    )
-    opened = sum(character in _OPENERS for character in kept) - kept.count(_CLOSER)
-    isolated = sum(character in _ISOLATES for character in kept) - kept.count(_ISOLATE_CLOSER)
-    return kept + _CLOSER * max(opened, 0) + _ISOLATE_CLOSER * max(isolated, 0)
+    if not all(line.isprintable() for line in typed.split("\n")):
+        typed = "".join(
+            mark for mark in typed if mark == "\n" or unicodedata.category(mark) not in {"Cc", "Cs"}
+        )
+        opened = sum(map(typed.count, _OPENERS)) - typed.count(_CLOSER)
+        isolated = sum(map(typed.count, _ISOLATES)) - typed.count(_ISOLATE_CLOSER)
+        typed += _CLOSER * max(opened, 0) + _ISOLATE_CLOSER * max(isolated, 0)
+    return typed
