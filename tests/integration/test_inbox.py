@@ -216,3 +216,16 @@ def test_a_moved_booking_reminds_again_and_one_moved_back_too(cursor):
     reminders.fall_due(cursor, TUESDAY, "example.org")
     cursor.execute("SELECT version, minutes_before FROM deliveries WHERE letter = 'reminder' ORDER BY number")
     assert cursor.fetchall() == [(1, DAY), (3, HOUR)]
+
+
+def test_thousands_of_reminders_that_fall_due_at_once_become_one_delivery_each(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    cursor.execute(
+        "INSERT INTO reminders (booking_id, minutes_before, version, due_at) "
+        "SELECT %s, 10000 + n, 1, %s FROM generate_series(1, 1200) AS n",
+        (BOOKING, BOOKED_AT),
+    )
+    fallen = [reminders.fall_due(cursor, BOOKED_AT, "example.org") for _ in range(4)]
+    assert fallen == [reminders.AT_ONCE, reminders.AT_ONCE, 1200 - 2 * reminders.AT_ONCE, 0]
+    cursor.execute("SELECT count(*) FROM deliveries WHERE letter = 'reminder'")
+    assert cursor.fetchone() == (1200,)

@@ -247,6 +247,32 @@ def test_a_late_letter_that_a_change_has_overtaken_is_skipped_and_the_later_one_
     assert states(connection, booking)["confirmation", 1] == "skipped"
 
 
+def test_a_letter_that_the_server_choked_on_counts_as_late_once_a_change_has_overtaken_it(
+    connection, mail, outbox, clock
+):
+    booking = booked(connection, BOOKED, MOVED)
+    replies = iter(["421 Shutting down"])
+    mail.at_data = lambda _server, to: next(replies, None) if to == ADA else None
+    for _ in range(2):
+        send_all(outbox, connection)
+        clock.pass_time(seconds=5)
+    decided = states(connection, booking)
+    assert (decided["confirmation", 1], decided["team-confirmation", 1]) == ("skipped", "sent")
+    assert (ADA, "Rescheduled") in mail.taken
+
+
+def test_a_letter_that_an_operator_released_is_as_young_as_that(connection, mail, outbox, clock):
+    booking = booked(connection, BOOKED)
+    clock.pass_time(hours=100)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE deliveries SET released_at = %s WHERE letter = 'confirmation'", (clock.moment,)
+        )
+    send_all(outbox, connection)
+    assert mail.taken == [(ADA, "Confirmed")]
+    assert states(connection, booking)["team-confirmation", 1] == "skipped"
+
+
 @pytest.mark.parametrize(
     ("changes", "at", "why"),
     [
@@ -304,6 +330,30 @@ def test_a_second_sender_leaves_alone_what_the_first_has_on_the_wire(
     ids = [email.message_from_bytes(source)["Message-ID"] for source in mail.sources + elsewhere.sources]
     assert len(ids) == len(set(ids)) == 12
     assert mail.taken == [(ADA, "Confirmed"), (ADA, "Rescheduled")]
+
+
+def test_a_letter_on_the_wire_of_a_sender_that_lost_its_database_is_left_alone_by_the_others(
+    notifier_tables, connection, mail, outbox, clock
+):
+    booked(connection, BOOKED, team=(), host_email=ADA)
+    doomed, own = connect(notifier_tables.url), connect(notifier_tables.url)
+    other = new_outbox(mail.port, clock, outbox.shared)
+    attempts = []
+
+    def lose_the_database(_server: Any, _to: str) -> None:
+        if not attempts:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s, 2000)", (doomed.info.backend_pid,))
+            attempts.append(other.send_due(own))
+
+    mail.at_data = lose_the_database
+    with closing(doomed), pytest.raises((psycopg2.OperationalError, psycopg2.InterfaceError)):
+        send_all(outbox, doomed)
+    assert attempts == [0]
+    send_all(other, own)
+    other.close()
+    own.close()
+    assert mail.taken == [(ADA, "Confirmed"), (ADA, "New booking")]
 
 
 def test_a_sender_that_began_on_empty_tables_looks_at_few_rows_when_there_are_many(connection, clock):
