@@ -385,7 +385,7 @@ def test_a_letter_that_was_taken_while_the_database_was_lost_is_not_sent_again(
     def lose_the_database(_server: Any, to: str) -> None:
         if to == ADA:
             with connection, connection.cursor() as cursor:
-                cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
+                cursor.execute("SELECT pg_terminate_backend(%s, 2000)", (pid,))
 
     mail.at_data = lose_the_database
     with pytest.raises((psycopg2.OperationalError, psycopg2.InterfaceError)):
