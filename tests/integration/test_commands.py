@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from booking_command.meeting_type import MeetingType
 from flask import Request
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from servers.command_side import ADA, MEETING_TYPE, PASSWORD
@@ -485,3 +486,34 @@ def test_a_double_click_books_once(client, nine):
     first, second = (client.post("/book/intro", data=typed) for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"]
     assert "done=booked" in first.headers["Location"]
+
+
+def test_adding_a_meeting_type_by_form_never_replaces_another_and_a_double_click_adds_one(
+    command_app, client, command_store
+):
+    typed = {
+        "csrf_token": logged_in(client)["X-CSRF-Token"],
+        "slug": "by-form",
+        "title": "By form",
+        "duration_minutes": "30",
+        "location": "Video",
+        "timezone": "UTC",
+        "mon": "09:00-12:00",
+        "host_name": "Hana Host",
+        "host_email": "hana@example.org",
+    }
+    page = "/scheduling/meeting-types"
+    first, again = (client.post(page, data=typed) for _ in range(2))
+    assert (
+        first.headers["Location"]
+        == again.headers["Location"]
+        == f"{page}?min_version=1&slug=by-form&done=added"
+    )
+    other = client.post(page, data={**typed, "title": "Another"})
+    draft = draft_of(command_app, other, page)
+    assert (other.headers["Location"], list(draft.errors), draft.typed["title"]) == (
+        page,
+        ["slug"],
+        "Another",
+    )
+    assert events_of(command_store, str(MeetingType.id_of("by-form"))) == ["MeetingTypeDefined"]

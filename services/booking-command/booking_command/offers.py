@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from eventsourcing.persistence import PersistenceError
 
 from booking_command.application import ATTEMPTS
-from booking_command.commands import NO_VERSION
+from booking_command.commands import NO_VERSION, UNCONDITIONAL
 from booking_command.meeting_type import MeetingType
-from booking_command.refusals import Busy, StaleVersion, UnknownMeetingType
+from booking_command.refusals import Busy, SlugTaken, StaleVersion, UnknownMeetingType
 from booking_command.store import violated
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ class Offers:
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
+    def add(self, slug: str, terms: Terms, *, actor: str) -> OfferReceipt:
+        """Put a definition on offer under a slug that is free; adding the same one again changes nothing.
+
+        Raises:
+            SlugTaken: it is on offer with another definition.
+        """
+        return self._settle(lambda: self._added(slug, terms, actor))
+
     def define(self, slug: str, terms: Terms, *, actor: str, conditions: Conditions) -> OfferReceipt:
         """Put a definition in force; the same one again changes nothing."""
         return self._settle(lambda: self._defined(slug, terms, actor, conditions))
@@ -43,6 +51,12 @@ class Offers:
     def delete(self, slug: str, *, actor: str, conditions: Conditions) -> OfferReceipt:
         """Take a type off the offer; its bookings stay."""
         return self._settle(lambda: self._deleted(slug, actor, conditions))
+
+    def _added(self, slug: str, terms: Terms, actor: str) -> tuple[MeetingType, bool]:
+        offered = self._find(slug)
+        if offered and not offered.deleted and offered.definition != terms.as_json():
+            raise SlugTaken
+        return self._defined(slug, terms, actor, UNCONDITIONAL)
 
     def _defined(
         self, slug: str, terms: Terms, actor: str, conditions: Conditions

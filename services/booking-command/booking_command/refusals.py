@@ -12,6 +12,7 @@ __all__ = [
     "MeetingHasStarted",
     "SlotTaken",
     "SlotUnavailable",
+    "SlugTaken",
     "StaleVersion",
     "UnknownApiToken",
     "UnknownBooking",
@@ -35,6 +36,15 @@ class SlotUnavailable(Refused):
 
     def __init__(self) -> None:
         super().__init__(_NO_LONGER, errors={"starts_at": [_NO_LONGER]})
+
+
+class SlugTaken(Refused):
+    """Another meeting type is on offer under that slug; adding one never replaces it."""
+
+    code = "malformed-command"
+
+    def __init__(self) -> None:
+        super().__init__(errors={"slug": ["Another meeting type has this address. Choose a different one."]})
 
 
 class BookingIsCancelled(Refused):

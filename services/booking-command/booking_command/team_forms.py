@@ -89,13 +89,18 @@ def resend_confirmation(booking_id: str) -> Response:
 @form(blueprint, "/scheduling/meeting-types")
 @team_only
 def add_meeting_type() -> Response:
-    return _defined(request.form.get("slug", ""))
+    access().must_repeat_csrf_token()
+    slug = request.form.get("slug", "")
+    receipt = offers().add(checked_slug(slug), _terms(), actor=acting().email)
+    return _listed(slug, receipt.version, "added")
 
 
 @form(blueprint, "/scheduling/meeting-types/<slug>")
 @team_only
 def change_meeting_type(slug: str) -> Response:
-    return _defined(slug)
+    access().must_repeat_csrf_token()
+    receipt = offers().define(checked_slug(slug), _terms(), actor=acting().email, conditions=_known_version())
+    return _listed(slug, receipt.version, "saved")
 
 
 @form(blueprint, "/scheduling/meeting-types/<slug>/delete", _TYPES + "/<slug>")
@@ -103,7 +108,7 @@ def change_meeting_type(slug: str) -> Response:
 def delete_meeting_type(slug: str) -> Response:
     access().must_repeat_csrf_token()
     receipt = offers().delete(slug, actor=acting().email, conditions=_known_version())
-    return see_other(f"{_TYPES}?min_version={receipt.version}&slug={slug}&done=deleted")
+    return _listed(slug, receipt.version, "deleted")
 
 
 @form(blueprint, "/scheduling/account")
@@ -139,11 +144,13 @@ def _revoke_token() -> Response:
     return see_other(f"{_ACCOUNT}?done=token-revoked")
 
 
-def _defined(slug: str) -> Response:
-    access().must_repeat_csrf_token()
-    terms: Any = read(MeetingTypeSchema(), definition(request.form))
-    receipt = offers().define(checked_slug(slug), terms, actor=acting().email, conditions=_known_version())
-    return see_other(f"{_TYPES}?min_version={receipt.version}&slug={slug}&done=saved")
+def _terms() -> Any:
+    """What the form says of a meeting type."""
+    return read(MeetingTypeSchema(), definition(request.form))
+
+
+def _listed(slug: str, version: int, done: str) -> Response:
+    return see_other(f"{_TYPES}?min_version={version}&slug={slug}&done={done}")
 
 
 def _known_version() -> Conditions:
