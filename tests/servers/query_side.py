@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def times(starts_at: str, minutes: int = 30) -> dict[str, Any]:
 class Site:
     """The web process, its clock at NOW, and events for its tables."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **changes: Any) -> None:
         settings = QuerySettings(
             public_url="http://rebook.test",
             manage_link_keys=KEYS,
@@ -105,9 +106,10 @@ class Site:
             web_threads=4,
             rate_limit_storage="memory://",
             rate_limit_unknown_links="3/minute",
+            mail_from="Rebook <bookings@example.org>",
         )
         self.url = url
-        self.app = create_app(settings)
+        self.app = create_app(replace(settings, **changes))
         self.app.extensions["rebook_queries"].now = lambda: NOW
         self.links = ManageLinks(KEYS, "http://rebook.test")
         self._connection = psycopg2.connect(url)
@@ -139,8 +141,20 @@ class Site:
             )
         )
 
+    def resend(self, name: str, version: int) -> None:
+        asked = {"actor": "ada@example.org"}
+        self.take(event(events.CONFIRMATION_RESEND_REQUESTED, booking_id(name), version, asked))
+
+    def letter(self, name: str, kind: str, number: int, letter: str, recipient: str, **more: Any) -> None:
+        """What became of a letter about a booking; `number` orders the letters."""
+        told = {"booking_id": booking_id(name), "letter": letter, "recipient": recipient, **more}
+        self.take(event(kind, booking_id(f"{name}-letter-{number}"), number, told))
+
     def define(self, version: int = 1, **changes: Any) -> None:
-        self.take(event(events.MEETING_TYPE_DEFINED, TYPE, version, DEFINITION | changes))
+        self.take(event(events.MEETING_TYPE_DEFINED, TYPE, version, self.definition(**changes)))
+
+    def definition(self, **changes: Any) -> dict[str, Any]:
+        return DEFINITION | changes
 
     @property
     def anybody(self) -> FlaskClient:
@@ -161,18 +175,23 @@ class Site:
         return [item["customer"]["name"] for item in self.get("/bookings", **query)["items"]]
 
 
-@pytest.fixture
-def site(database: Any) -> Iterator[Site]:
+@contextmanager
+def new_site(database: Any, **changes: Any) -> Iterator[Site]:
+    """A site with a team of one and nothing to book; `changes` are those of its settings."""
     fresh = database("booking_query")
     with closing(psycopg2.connect(fresh.owner_url)) as owner:
         migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
-    with closing(Site(fresh.url)) as made:
-        sha256 = hashlib.sha256(SECRET.encode()).hexdigest()
+    with closing(Site(fresh.url, **changes)) as made:
         member = {"member_id": MEMBER, "email": "ada@example.org", "generation": 1}
+        made.take(event(events.TEAM_MEMBER_ADDED, MEMBER, 1, member))
+        yield made
+
+
+@pytest.fixture
+def site(database: Any) -> Iterator[Site]:
+    with new_site(database) as made:
+        sha256 = hashlib.sha256(SECRET.encode()).hexdigest()
         token = {"name": "sync", "sha256": sha256, "member_id": MEMBER, "created_by": "ada@example.org"}
-        made.take(
-            event(events.TEAM_MEMBER_ADDED, MEMBER, 1, member),
-            event(events.API_TOKEN_ISSUED, booking_id("token"), 1, token),
-        )
+        made.take(event(events.API_TOKEN_ISSUED, booking_id("token"), 1, token))
         made.define()
         yield made

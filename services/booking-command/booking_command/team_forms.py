@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, request
+from rebook.definition_form import definition
 from rebook.drafts import Draft
 from rebook.meeting_types import MeetingTypeSchema
 from rebook.problems import BadCsrfToken, Refused, Unauthenticated
@@ -23,7 +24,6 @@ from booking_command.commands import (
     RescheduleSchema,
     ResendConfirmation,
 )
-from booking_command.definition_form import definition
 from booking_command.forms import drafts, form, once, read, see_other, typed
 from booking_command.limits import limited_login
 from booking_command.requests import accounts, bookings, checked_slug, known_booking, known_token, offers

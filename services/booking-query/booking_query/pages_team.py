@@ -12,7 +12,7 @@ from booking_query.choosing import detected_zone, zone_for
 from booking_query.drawing import draw
 from booking_query.forms import Form
 from booking_query.moving import REASON_LABELS, TEAM, draw_move
-from booking_query.notices import after_team, refused
+from booking_query.notices import after_team, just_done, refused
 from booking_query.presentation import history_line
 from booking_query.queries import queries
 from booking_query.team_frame import framed
@@ -34,7 +34,7 @@ def listed() -> str:
 @blueprint.get("/<booking_id>")
 def booking(booking_id: str) -> str:
     view, where = _booking(booking_id)
-    notice = after_team(request.args.get("done", ""), view["customer_name"])
+    notice = after_team(just_done(request.args, view["version"]), view["customer_name"])
     return _draw_booking(view, where, notice=notice, form=Form.of(reading.draft(), {}))
 
 

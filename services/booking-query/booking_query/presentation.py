@@ -61,6 +61,12 @@ def short_day(day: date) -> str:
     return f"{day.day} {day_name(day).split()[2][:3]} {day.year}"
 
 
+def weekday_and_day(day: date) -> str:
+    """`Tue 5 Nov`, where the year goes without saying."""
+    weekday, number, month, _ = day_name(day).split()
+    return f"{weekday[:3]} {number} {month[:3]}"
+
+
 def offset(at: datetime, where: ZoneInfo) -> str:
     """`UTC+1`, `UTC-3:30`: how far the zone's clocks are from UTC at that moment."""
     ahead = at.astimezone(where).utcoffset() or timedelta()

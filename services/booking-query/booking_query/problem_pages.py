@@ -59,6 +59,22 @@ _MESSAGES = {
         ("Check the address, or look for the customer's name in the list.",),
         (("/scheduling/bookings", "All bookings"),),
     ),
+    "malformed-query": Message(
+        "We cannot read this address",
+        ("Something after its question mark is not right: it may have been cut, or changed on its way.",),
+        (("?", "Open the page without it"),),
+    ),
+    "too-many-requests": Message(
+        "One moment, please",
+        (
+            (
+                "Too many links that open nothing were tried from your network just now. A link that is right always "
+                "works: copy the whole of it from your confirmation e-mail."
+            ),
+        ),
+        (("", "Try again"), ("/", "See what can be booked")),
+        "clock",
+    ),
     "busy": Message(
         "Very much is going on right now",
         ("Nothing is lost. Try again in a few seconds.",),
@@ -94,7 +110,8 @@ def shown(refusal: Refused) -> ResponseReturnValue | None:
     if refusal.code == "unauthenticated":
         return redirect("/login?next=" + quote(_asked_for(), safe="/"), 303)
     status = PROBLEMS[refusal.code].status
-    reference = correlation_id() if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and refusal.code != "not-yet"
+    reference = correlation_id() if is_ours else ""
     answer = make_response(draw("message.html", message=_message(refusal), correlation_id=reference), status)
     answer.headers.update(refusal.headers)
     if refusal.code == "not-yet":

@@ -59,6 +59,7 @@ def customer_view(booking: Mapping[str, Any], where: ZoneInfo, now: datetime) ->
         **booking_view(booking, where),
         "counterpart": f"With {booking['host']['name']}",
         "not_possible": list(_not_possible_for_customer(booking, where, now)),
+        "is_ahead": booking["status"] != "cancelled" and booking["starts_at"] > now,
         "can_rebook": is_over or booking["status"] == "cancelled",
     }
 

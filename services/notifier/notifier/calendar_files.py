@@ -10,6 +10,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from icalendar import Calendar, Event, vCalAddress
+from rebook.calendar_entries import uid
 
 from notifier.letters import CANCELLED
 
@@ -38,7 +39,7 @@ def calendar_file(letter: Letter, domain: str) -> bytes:
 def _entry(letter: Letter, domain: str) -> Event:
     booking, change = letter.booking, letter.change
     entry = Event()
-    entry.add("uid", f"{booking.booking_id}@{domain}")
+    entry.add("uid", uid(booking.booking_id, domain))
     entry.add("sequence", change.calendar_sequence)
     entry.add("dtstamp", letter.fell_due_at.astimezone(UTC).replace(microsecond=0))
     entry.add("dtstart", change.slot.starts_at.astimezone(UTC))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.utils import parseaddr
 
+from rebook.calendar_entries import domain_of
 from rebook.kafka import KafkaSettings
 from rebook.serving import ListenSettings
 from rebook.settings import address, keys, one_of, origin, port, setting, text, whole
@@ -41,7 +41,7 @@ class LetterSettings:
     @property
     def mail_domain(self) -> str:
         """The domain in Message-IDs and in the UIDs of calendar entries."""
-        return parseaddr(self.mail_from)[1].rpartition("@")[2]
+        return domain_of(self.mail_from)
 
 
 @dataclass(frozen=True)
