@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Page
     from servers.gallery import Gallery
 
+WEIGHT_MAX_BYTES = 60_000
 PHONE = {"width": 360, "height": 740}
+_WEIGHT = "performance.getEntries().reduce((sum, entry) => sum + (entry.decodedBodySize ?? 0), 0)"
 WCAG_AND_BEST_PRACTICE = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -31,9 +33,7 @@ def violations(page: Page, what: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
-def test_a_page_is_accessible_and_fits_a_phone_in_light_and_dark(
-    gallery: Gallery, browser: Any, state: State
-):
+def test_a_page_is_light_and_accessible_and_fits_a_phone(gallery: Gallery, browser: Any, state: State):
     complaints: list[str] = []
     with gallery.visitor(browser, state, viewport=PHONE, color_scheme="light") as context:
         page = context.new_page()
@@ -47,6 +47,7 @@ def test_a_page_is_accessible_and_fits_a_phone_in_light_and_dark(
         page.emulate_media(color_scheme="dark")
         assert violations(page, {"type": "rule", "values": ["color-contrast"]}) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert 0 < page.evaluate(_WEIGHT) < WEIGHT_MAX_BYTES
     expected = f"status of {state.status}"  # Chromium notes the page's own status where it is no success
     assert [each for each in complaints if expected not in each] == []
 

@@ -133,15 +133,16 @@ def _change_password() -> Response:
 def _issue_token() -> Response:
     name = read(ApiTokenSchema(), typed("name"))["name"]
     token_id, token = accounts().issue_token(acting(), name)
-    answer = see_other(f"{_ACCOUNT}?done=token-issued")
+    answer = see_other(f"{_ACCOUNT}?done=token-issued&token={token_id}")
     shown_once = Draft("token-issued", "", typed={"id": str(token_id), "name": name, "token": token})
     drafts().write(answer, _ACCOUNT, shown_once)
     return answer
 
 
 def _revoke_token() -> Response:
-    accounts().revoke_token(acting(), known_token(request.form.get("id", "")))
-    return see_other(f"{_ACCOUNT}?done=token-revoked")
+    token_id = known_token(request.form.get("id", ""))
+    accounts().revoke_token(acting(), token_id)
+    return see_other(f"{_ACCOUNT}?done=token-revoked&token={token_id}")
 
 
 def _terms() -> Any:
