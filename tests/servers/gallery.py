@@ -258,7 +258,7 @@ def _offer(site: Site) -> None:
 def _book(site: Site) -> None:
     site.confirm("ada", "2030-11-05T09:00:00Z", notes="Please ring twice.\nThe bell is quiet.")
     site.confirm("grace", "2030-11-06T13:00:00Z", title="Introduction call")
-    site.move("grace", "2030-11-07T10:00:00Z")
+    site.move("grace", "2030-11-07T10:00:00Z", before="2030-11-06T13:00:00Z")
     site.confirm("alan", "2030-11-08T08:00:00Z")
     site.cancel("alan", reason="I have caught a cold; I shall be back.")
     site.confirm("linus", "2030-11-04T12:30:00Z", cancel_cutoff_minutes=120)

@@ -129,9 +129,10 @@ class Site:
         self.take(event(events.BOOKING_CONFIRMED, identity, 1, data | {"booking_id": identity} | changes))
         return identity
 
-    def move(self, name: str, starts_at: str, version: int = 2) -> None:
-        before = {"previous_starts_at": starts_at, "previous_ends_at": starts_at}
-        data = before | times(starts_at) | {"actor": "customer", "reason": ""}
+    def move(self, name: str, starts_at: str, version: int = 2, before: str = "") -> None:
+        previous = times(before or starts_at)
+        data = {f"previous_{edge}": previous[edge] for edge in ("starts_at", "ends_at")}
+        data |= times(starts_at) | {"actor": "customer", "reason": ""}
         self.take(event(events.BOOKING_RESCHEDULED, booking_id(name), version, data))
 
     def cancel(self, name: str, version: int = 2, reason: str = "") -> None:
