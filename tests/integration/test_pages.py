@@ -45,7 +45,7 @@ def member(site):
 def take_cookies(client, answer):
     for header in answer.headers.getlist("Set-Cookie"):
         name, _, value = header.split(";")[0].partition("=")
-        client.set_cookie(name, value)
+        client.set_cookie(name, value, path=re.search("Path=([^;]+)", header)[1])
     return client
 
 
@@ -305,9 +305,24 @@ def test_the_list_is_narrowed_by_host_and_says_what_an_address_that_makes_no_sen
     assert "We cannot read this address" in shown(member, "/scheduling/bookings?cursor=nonsense", 422)
 
 
-def test_a_refused_logout_says_so_on_the_page_it_comes_back_to(site, member):
+def test_a_refused_logout_says_so_once_on_the_page_it_comes_back_to(site, member):
     refused(site, member, "/scheduling/bookings", Draft("csrf", "Stale."))
     assert "The form has gone stale" in shown(member, "/scheduling/bookings")
+    assert "The form has gone stale" not in shown(member, "/scheduling/bookings")
+
+
+def test_a_form_sent_after_the_session_ended_comes_back_filled_in_after_the_login(site, member):
+    page = f"/scheduling/bookings/{site.confirm('ada', '2030-11-05T09:00:00Z')}/cancel"
+    refused(
+        site,
+        member,
+        page,
+        Draft("unauthenticated", PROBLEMS["unauthenticated"].advice, {}, {"reason": "Ill"}),
+    )
+    text = shown(member, page)
+    assert "You had been logged out" in text
+    assert "Ill</textarea>" in text
+    assert "There is no such meeting type" in shown(member, "/scheduling/meeting-types/gone", 404)
 
 
 def test_hours_are_drawn_as_they_are_typed_and_what_is_wrong_with_them_is_said(member):

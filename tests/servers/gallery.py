@@ -142,6 +142,7 @@ TEAM_STATES = [
     State(
         "type-edit-stale", f"{_TYPES}/intro-call", draft=refused("stale-version", "Look again.")
     ).for_team(),
+    State("type-unknown", f"{_TYPES}/gone", status=404).for_team(),
     State("account", _ACCOUNT).for_team(),
     State("account-empty", f"{_ACCOUNT}?done=password-changed", site=EMPTY).for_team(),
     State(

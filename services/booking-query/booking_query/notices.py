@@ -77,4 +77,4 @@ def refused(draft: Draft | None) -> Notice | None:
     """A refusal that belongs to the whole page rather than to a form on it."""
     if draft is None or draft.code not in PROBLEMS:
         return None
-    return Notice(PROBLEMS[draft.code].title, friendly(draft), "bad")
+    return Notice(*friendly(draft), tone="bad")

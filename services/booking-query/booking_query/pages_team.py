@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, request
+from flask import Blueprint, make_response, request
 
 from booking_query import reading
 from booking_query.bookings_tab import State, draw_list
@@ -21,14 +21,20 @@ from booking_query.views import team_view
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from flask import Response
+
 BOOKINGS = "/scheduling/bookings"
 
 blueprint = framed(Blueprint("team_bookings", __name__, url_prefix=BOOKINGS))
 
 
 @blueprint.get("")
-def listed() -> str:
-    return draw_list(State.of(request.args), zone_for(detected_zone(), reading.usual_zone()))
+def listed() -> Response:
+    where = zone_for(detected_zone(), reading.usual_zone())
+    answer = make_response(draw_list(State.of(request.args), where))
+    if reading.draft():
+        reading.drafts().clear(answer, BOOKINGS)  # the list is looked at often: once is enough
+    return answer
 
 
 @blueprint.get("/<booking_id>")

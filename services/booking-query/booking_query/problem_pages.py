@@ -54,6 +54,11 @@ _MESSAGES = {
             ),
         ),
     ),
+    "unknown-meeting-type-of-team": Message(
+        "There is no such meeting type",
+        ("It may have been deleted meanwhile. Bookings that were made stay as they are.",),
+        (("/scheduling/meeting-types", "Meeting types"),),
+    ),
     "unknown-booking": Message(
         "There is no such booking",
         ("Check the address, or look for the customer's name in the list.",),
@@ -132,6 +137,8 @@ def _asked_for() -> str:
 def _message(refusal: Refused) -> Message:
     if refusal.code == "not-yet":
         return _not_yet()
+    if refusal.code == "unknown-meeting-type" and request.path.startswith("/scheduling/"):
+        return _MESSAGES["unknown-meeting-type-of-team"]
     return _MESSAGES.get(refusal.code, Message(PROBLEMS[refusal.code].title, (refusal.detail,)))
 
 
