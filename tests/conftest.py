@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from servers.postgres import FreshDatabase
 
-pytest_plugins = ["servers.command_side", "servers.query_side", "servers.notifier_side"]
+pytest_plugins = ["servers.command_side", "servers.query_side", "servers.notifier_side", "servers.gallery"]
 
 zoneinfo.reset_tzpath([])  # the tzdata package's tables, as in every process of ours
 

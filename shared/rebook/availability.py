@@ -85,6 +85,9 @@ class Schedule:
         """What the host cannot give to anyone else: the slot with its buffers on both sides."""
         return Slot(slot.starts_at - self.buffer_before, slot.ends_at + self.buffer_after)
 
+    def hours_on(self, day: date) -> Sequence[Span]:
+        return self.date_overrides.get(day, self.weekly_hours.get(WEEKDAYS[day.weekday()], ()))
+
     def lies_in_hours(self, starts_at: datetime) -> bool:
         """Whether a start lies on a step from an opening and its slot ends before that opening closes."""
         if starts_at.year not in YEARS:
@@ -132,8 +135,7 @@ class Schedule:
         return [start for opening in self._openings(day) for start in self._steps(opening)]
 
     def _openings(self, day: date) -> Iterator[Slot]:
-        hours = self.date_overrides.get(day, self.weekly_hours.get(WEEKDAYS[day.weekday()], ()))
-        for span in hours:
+        for span in self.hours_on(day):
             yield Slot(
                 edge(day, span.opens, self.zone, closing=False),
                 edge(day, span.closes, self.zone, closing=True),

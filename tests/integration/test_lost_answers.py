@@ -49,6 +49,7 @@ def web(store_url: str, port: int, tmp_path: Path) -> Iterator[Server]:
     """`booking-command web` as it runs in production."""
     environment = {
         "PATH": os.environ["PATH"],
+        "TMPDIR": str(tmp_path),
         "BOOKING_COMMAND_DATABASE_URL": store_url,
         "BOOKING_COMMAND_WEB_PORT": str(port),
         "PUBLIC_URL": "http://book.example.org",

@@ -118,14 +118,14 @@ def choice() -> str:
         return wish
     if _docker_answers():
         return "container"
-    return "jars" if _java_version() >= _JAVA_MIN and (shutil.which("mvn") or _JARS.exists()) else "embedded"
+    return "jars" if java_version() >= _JAVA_MIN and (shutil.which("mvn") or _JARS.exists()) else "embedded"
 
 
 def described() -> str:
     """What the run's header says."""
     return {
         "container": ContainerKafka.kind,
-        "jars": f"Apache Kafka {VERSION} from Maven Central on Java {_java_version()}",
+        "jars": f"Apache Kafka {VERSION} from Maven Central on Java {java_version()}",
         "embedded": "the embedded broker (Tansu); a Docker engine, or a JDK 17 with mvn, would give Apache Kafka",
     }[choice()]
 
@@ -200,7 +200,7 @@ def _docker_answers() -> bool:
 
 
 @functools.cache
-def _java_version() -> int:
+def java_version() -> int:
     """The major version; 0 where there is none."""
     if not shutil.which("java"):
         return 0

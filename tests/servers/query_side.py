@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def times(starts_at: str, minutes: int = 30) -> dict[str, Any]:
 class Site:
     """The web process, its clock at NOW, and events for its tables."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **changes: Any) -> None:
         settings = QuerySettings(
             public_url="http://rebook.test",
             manage_link_keys=KEYS,
@@ -105,9 +106,10 @@ class Site:
             web_threads=4,
             rate_limit_storage="memory://",
             rate_limit_unknown_links="3/minute",
+            mail_from="Rebook <bookings@example.org>",
         )
         self.url = url
-        self.app = create_app(settings)
+        self.app = create_app(replace(settings, **changes))
         self.app.extensions["rebook_queries"].now = lambda: NOW
         self.links = ManageLinks(KEYS, "http://rebook.test")
         self._connection = psycopg2.connect(url)
@@ -127,9 +129,10 @@ class Site:
         self.take(event(events.BOOKING_CONFIRMED, identity, 1, data | {"booking_id": identity} | changes))
         return identity
 
-    def move(self, name: str, starts_at: str, version: int = 2) -> None:
-        before = {"previous_starts_at": starts_at, "previous_ends_at": starts_at}
-        data = before | times(starts_at) | {"actor": "customer", "reason": ""}
+    def move(self, name: str, starts_at: str, version: int = 2, before: str = "") -> None:
+        previous = times(before or starts_at)
+        data = {f"previous_{edge}": previous[edge] for edge in ("starts_at", "ends_at")}
+        data |= times(starts_at) | {"actor": "customer", "reason": ""}
         self.take(event(events.BOOKING_RESCHEDULED, booking_id(name), version, data))
 
     def cancel(self, name: str, version: int = 2, reason: str = "") -> None:
@@ -139,8 +142,20 @@ class Site:
             )
         )
 
+    def resend(self, name: str, version: int) -> None:
+        asked = {"actor": "ada@example.org"}
+        self.take(event(events.CONFIRMATION_RESEND_REQUESTED, booking_id(name), version, asked))
+
+    def letter(self, name: str, kind: str, number: int, letter: str, recipient: str, **more: Any) -> None:
+        """What became of a letter about a booking; `number` orders the letters."""
+        told = {"booking_id": booking_id(name), "letter": letter, "recipient": recipient, **more}
+        self.take(event(kind, booking_id(f"{name}-letter-{number}"), number, told))
+
     def define(self, version: int = 1, **changes: Any) -> None:
-        self.take(event(events.MEETING_TYPE_DEFINED, TYPE, version, DEFINITION | changes))
+        self.take(event(events.MEETING_TYPE_DEFINED, TYPE, version, self.definition(**changes)))
+
+    def definition(self, **changes: Any) -> dict[str, Any]:
+        return DEFINITION | changes
 
     @property
     def anybody(self) -> FlaskClient:
@@ -163,21 +178,37 @@ class Site:
 
 def introduce(site: Site, **definition: Any) -> None:
     """Let a site know a member of the team, their API token and a meeting type."""
+    _join(site)
     sha256 = hashlib.sha256(SECRET.encode()).hexdigest()
-    member = {"member_id": MEMBER, "email": "ada@example.org", "generation": 1}
     token = {"name": "sync", "sha256": sha256, "member_id": MEMBER, "created_by": "ada@example.org"}
-    site.take(
-        event(events.TEAM_MEMBER_ADDED, MEMBER, 1, member),
-        event(events.API_TOKEN_ISSUED, booking_id("token"), 1, token),
-    )
+    site.take(event(events.API_TOKEN_ISSUED, booking_id("token"), 1, token))
     site.define(**definition)
+
+
+def _join(site: Site) -> None:
+    member = {"member_id": MEMBER, "email": "ada@example.org", "generation": 1}
+    site.take(event(events.TEAM_MEMBER_ADDED, MEMBER, 1, member))
+
+
+@contextmanager
+def _empty_site(database: Any, **changes: Any) -> Iterator[Site]:
+    fresh = database("booking_query")
+    with closing(psycopg2.connect(fresh.owner_url)) as owner:
+        migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
+    with closing(Site(fresh.url, **changes)) as made:
+        yield made
+
+
+@contextmanager
+def new_site(database: Any, **changes: Any) -> Iterator[Site]:
+    """A site with a team of one and nothing to book; `changes` are those of its settings."""
+    with _empty_site(database, **changes) as made:
+        _join(made)
+        yield made
 
 
 @pytest.fixture
 def site(database: Any) -> Iterator[Site]:
-    fresh = database("booking_query")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
-    with closing(Site(fresh.url)) as made:
+    with _empty_site(database) as made:
         introduce(made)
         yield made

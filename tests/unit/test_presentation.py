@@ -6,11 +6,12 @@ import pytest
 from booking_query.definition_fields import fields_of
 from booking_query.forms import Form
 from booking_query.pages_account import own_path
-from booking_query.presentation import When, duration, history_line, hours_lines, offset
+from booking_query.presentation import duration, history_line, hours_lines
 from booking_query.views import by_day, customer_view, team_view
 from rebook.drafts import Draft
 from rebook.meeting_types import Host, MeetingType
 from rebook.moments import parse_moment, zone
+from rebook.times import When, offset
 
 BERLIN = zone("Europe/Berlin")
 START = parse_moment("2030-11-05T14:00:00Z")

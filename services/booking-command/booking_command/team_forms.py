@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, request
+from rebook.definition_form import definition
 from rebook.drafts import Draft
 from rebook.meeting_types import MeetingTypeSchema
 from rebook.problems import BadCsrfToken, Refused, Unauthenticated
@@ -23,7 +24,6 @@ from booking_command.commands import (
     RescheduleSchema,
     ResendConfirmation,
 )
-from booking_command.definition_form import definition
 from booking_command.forms import drafts, form, once, read, see_other, typed
 from booking_command.limits import limited_login
 from booking_command.requests import accounts, bookings, checked_slug, known_booking, known_token, offers
@@ -133,15 +133,16 @@ def _change_password() -> Response:
 def _issue_token() -> Response:
     name = read(ApiTokenSchema(), typed("name"))["name"]
     token_id, token = accounts().issue_token(acting(), name)
-    answer = see_other(f"{_ACCOUNT}?done=token-issued")
+    answer = see_other(f"{_ACCOUNT}?done=token-issued&token={token_id}")
     shown_once = Draft("token-issued", "", typed={"id": str(token_id), "name": name, "token": token})
     drafts().write(answer, _ACCOUNT, shown_once)
     return answer
 
 
 def _revoke_token() -> Response:
-    accounts().revoke_token(acting(), known_token(request.form.get("id", "")))
-    return see_other(f"{_ACCOUNT}?done=token-revoked")
+    token_id = known_token(request.form.get("id", ""))
+    accounts().revoke_token(acting(), token_id)
+    return see_other(f"{_ACCOUNT}?done=token-revoked&token={token_id}")
 
 
 def _terms() -> Any:

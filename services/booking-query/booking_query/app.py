@@ -47,6 +47,7 @@ def create_app(settings: QuerySettings | None = None) -> Flask:
 
 
 def _put_together(app: Flask, settings: QuerySettings) -> None:
+    app.config["CALENDAR_DOMAIN"] = settings.calendar_domain
     database = Database(settings.database_url)
     sessions = Sessions(settings.session_keys, settings.session_hours, secure=settings.secure)
     links = ManageLinks(settings.manage_link_keys, settings.public_url)

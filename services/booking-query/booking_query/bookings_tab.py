@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from rebook.moments import format_moment
 
+from booking_query import reading
 from booking_query.bookings_list import Search
 from booking_query.calendar import parse_day
 from booking_query.drawing import draw
+from booking_query.notices import refused
 from booking_query.presentation import FILTERS
 from booking_query.queries import queries
 from booking_query.views import by_day
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _PATH = "/scheduling/bookings"
-_KEPT = ("q", "meeting_type", "from", "to", "timezone")
+_ROWS = 30  # on one page of the list, which keeps it under 60 kB with everything it needs
+_NARROWS = ("q", "meeting_type", "host", "from", "to")
+_KEPT = (*_NARROWS, "timezone")
 _EMPTY = {
     "upcoming": ("No upcoming bookings", "Share a booking link, and what is booked shows up here."),
     "past": ("No past bookings", "Meetings move here once they have ended."),
@@ -45,7 +50,12 @@ class State:
 
     @property
     def is_narrowed(self) -> bool:
-        return any(self.terms[name] for name in _KEPT if name != "timezone")
+        return any(self.terms[name] for name in _NARROWS)
+
+    @property
+    def filters_in_use(self) -> int:
+        """How many of the filters beside the search narrow the list."""
+        return sum(bool(self.terms[name]) for name in _NARROWS if name != "q")
 
     def link(self, **changes: str) -> str:
         """The address of the tab in another state; a cursor belongs to one state only and is left out."""
@@ -54,9 +64,11 @@ class State:
 
     def search(self, where: ZoneInfo) -> Search:
         """The question behind this state of the tab."""
-        asked = {name: self.terms[name] for name in ("q", "meeting_type")}
+        asked = {name: self.terms[name] for name in ("q", "meeting_type", "host")}
         cursor = {"cursor": self.cursor} if self.cursor else {}
-        return Search.read({"filter": self.filter, **asked, **self._bounds(where), **cursor})
+        return Search.read(
+            {"filter": self.filter, "limit": str(_ROWS), **asked, **self._bounds(where), **cursor}
+        )
 
     def _bounds(self, where: ZoneInfo) -> dict[str, str]:
         """The days asked for, both included, as moments: from the first midnight to the one after the last."""
@@ -79,9 +91,26 @@ def draw_list(state: State, where: ZoneInfo) -> str:
         next_href=state.link(cursor=following) if following else "",
         first_href=state.link() if state.cursor else "",
         empty=None if page.items else _empty(state),
-        types=queries().meeting_types(),
+        **_choices(state),
         where=where,
+        notice=refused(reading.draft()),
     )
+
+
+def _choices(state: State) -> dict[str, list[tuple[str, str]]]:
+    """What the filters offer: what is on offer now, and whatever else the address asks for."""
+    offered = queries().meeting_types()
+    types = {each["slug"]: each["title"] for each in offered}
+    hosts = {each["host"]["email"]: f"{each['host']['name']} ({each['host']['email']})" for each in offered}
+    chosen = state.terms
+    return {
+        "types": [*types.items(), *_also(chosen["meeting_type"], types)],
+        "hosts": [*sorted(hosts.items(), key=itemgetter(1)), *_also(chosen["host"], hosts)],
+    }
+
+
+def _also(chosen: str, offered: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(chosen, chosen)] if chosen and chosen not in offered else []
 
 
 def _tabs(state: State) -> list[dict[str, Any]]:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, date
 from typing import TYPE_CHECKING, NamedTuple
 
-from rebook.times import MONTHS as MONTHS
-from rebook.times import WEEKDAYS as WEEKDAYS
-from rebook.times import day_name as day_name
+from rebook.times import MONTHS, day_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 from flask import request
 from rebook.moments import format_moment
+from rebook.times import When
 
 from booking_query import reading
 from booking_query.forms import Form
 from booking_query.notices import CHOICE_REFUSED, Notice, choice_refused, gone_meanwhile
 from booking_query.picker import Picker, Wanted, parse_start, pick, shown_zone
-from booking_query.presentation import When
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

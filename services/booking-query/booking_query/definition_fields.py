@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rebook import times
 from rebook.availability import WEEKDAYS
-
-from booking_query import calendar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ LABELS = {
     "notify": "Tell these addresses too",
     "timezone": "Time zone of the hours",
     "weekly_hours": "Hours",
-    **dict(zip(WEEKDAYS, calendar.WEEKDAYS, strict=True)),
+    **dict(zip(WEEKDAYS, times.WEEKDAYS, strict=True)),
     "date_overrides": "Other hours on certain days",
     "slot_step_minutes": "A start every",
     "horizon_days": "How far ahead",
@@ -33,7 +32,7 @@ LABELS = {
     "cancel_cutoff_minutes": "Customers cancel until",
     "reminders_minutes_before": "Reminders",
 }
-WEEK_DAYS = tuple(zip(WEEKDAYS, calendar.WEEKDAYS, strict=True))
+WEEK_DAYS = tuple(zip(WEEKDAYS, times.WEEKDAYS, strict=True))
 _PLAIN = (
     "title",
     "description",

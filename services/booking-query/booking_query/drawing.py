@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, render_template, send_from_directory, url_for
 from markupsafe import Markup, escape
 from rebook.moments import format_moment, zone_names
+from rebook.times import WEEKDAYS
 
-from booking_query.calendar import WEEKDAYS
 from booking_query.forms import fresh_key
 from booking_query.presentation import STATUSES
 

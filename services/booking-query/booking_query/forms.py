@@ -26,11 +26,13 @@ _TITLES = {
     "malformed-command": "Please look at this again",
     "idempotency-key-reused": "This form was sent before",
     "unauthenticated": "That did not let you in",
+    "logged-out": "You had been logged out",
     "token-issued": "",
 }
 _DETAILS = {
     "malformed-command": "Nothing has been changed yet.",
     "idempotency-key-reused": "It had other answers in it then. Check what it says now, and send it once more.",
+    "logged-out": "Nothing was changed. Check what it says here, and send it once more.",
     "csrf": "The page had been open for too long. Nothing was changed: send the form once more.",
 }
 _SAID = {"Missing data for required field.": "Please fill this in."}
@@ -42,7 +44,7 @@ class Form:
 
     labels: Mapping[str, str]
     values: Mapping[str, str] = field(default_factory=dict)
-    code: str = ""
+    title: str = ""
     detail: str = ""
     errors: Mapping[str, list[str]] = field(default_factory=dict)
 
@@ -54,12 +56,8 @@ class Form:
         values = values or {}
         if draft is None:
             return cls(labels, values)
-        return cls(labels, {**values, **draft.typed}, draft.code, friendly(draft), _by_field(draft.errors))
-
-    @property
-    def title(self) -> str:
-        known = PROBLEMS.get(self.code)
-        return _TITLES.get(self.code, known.title if known else "")
+        title, detail = friendly(draft)
+        return cls(labels, {**values, **draft.typed}, title, detail, _by_field(draft.errors))
 
     @property
     def summary(self) -> list[tuple[str, str, list[str]]]:
@@ -75,9 +73,12 @@ class Form:
         return list(self.errors.get(name, ()))
 
 
-def friendly(draft: Draft) -> str:
-    """The refusal in words for somebody at a form rather than for a program."""
-    return _DETAILS.get(draft.code, draft.detail)
+def friendly(draft: Draft) -> tuple[str, str]:
+    """The refusal's title and detail, in words for somebody at a form rather than for a program."""
+    known = PROBLEMS.get(draft.code)
+    is_logged_out = draft.code == "unauthenticated" and known and draft.detail == known.advice
+    code = "logged-out" if is_logged_out else draft.code
+    return _TITLES.get(code, known.title if known else ""), _DETAILS.get(code, draft.detail)
 
 
 def fresh_key() -> str:

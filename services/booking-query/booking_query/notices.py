@@ -10,6 +10,8 @@ from rebook.problems import PROBLEMS
 from booking_query.forms import friendly
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rebook.drafts import Draft
 
 CHOICE_REFUSED = frozenset({"slot-taken", "slot-unavailable"})
@@ -22,6 +24,11 @@ class Notice:
     title: str
     text: str = ""
     tone: str = "good"
+
+
+def just_done(arguments: Mapping[str, str], version: int) -> str:
+    """What the address says has just been done; nothing once the booking has changed again since."""
+    return arguments.get("done", "") if arguments.get("min_version") == str(version) else ""
 
 
 def after_customer(done: str, email: str) -> Notice | None:
@@ -41,6 +48,7 @@ def after_team(done: str, customer: str) -> Notice | None:
         "moved": Notice("The meeting has moved", f"{customer} and the team are being told."),
         "cancelled": Notice("The booking is cancelled", f"{customer} and the team are being told."),
         "resent": Notice("The confirmation is being sent again", f"It goes to {customer}."),
+        "added": Notice("Added", "Copy its booking link below and share it."),
         "saved": Notice("Saved", "Its booking page shows this from now on."),
         "deleted": Notice("Deleted", "Bookings that were made stay as they are."),
         "password-changed": Notice("Your password is changed"),
@@ -69,4 +77,4 @@ def refused(draft: Draft | None) -> Notice | None:
     """A refusal that belongs to the whole page rather than to a form on it."""
     if draft is None or draft.code not in PROBLEMS:
         return None
-    return Notice(PROBLEMS[draft.code].title, friendly(draft), "bad")
+    return Notice(*friendly(draft), tone="bad")

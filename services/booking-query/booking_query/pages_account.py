@@ -28,7 +28,7 @@ _ACCOUNT_LABELS = {
     "current_password": "Present password",
     "new_password": "New password",
 }
-TOKEN_ISSUED = "token-issued"  # noqa: S105
+TOKEN_ISSUED, TOKEN_REVOKED = "token-issued", "token-revoked"
 
 entrance = Blueprint("entrance", __name__)
 blueprint = framed(Blueprint("team_account", __name__))
@@ -53,12 +53,15 @@ def scheduling() -> ResponseReturnValue:
 
 @blueprint.get(_ACCOUNT)
 def account() -> Response:
+    done = request.args.get("done", "")
+    if done in {TOKEN_ISSUED, TOKEN_REVOKED} and "token" in request.args:
+        queries().wait_for_token(request.args["token"], gone=done == TOKEN_REVOKED)
     where = zone_for(detected_zone(), reading.usual_zone())
     draft = reading.draft()
     issued = draft.typed if draft and draft.code == TOKEN_ISSUED else None
     tokens = [{**token, "created": moment(token["created_at"], where)} for token in queries().api_tokens()]
     form = Form.of(None if issued else draft, _ACCOUNT_LABELS)
-    notice = after_team(request.args.get("done", ""), "")
+    notice = after_team(done, "")
     answer = make_response(draw("account.html", form=form, issued=issued, tokens=tokens, notice=notice))
     if issued:
         reading.drafts().clear(answer, _ACCOUNT)

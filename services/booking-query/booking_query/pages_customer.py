@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, request
+from flask import Blueprint, current_app, make_response, redirect, request
 
 from booking_query import reading
+from booking_query.calendar_entry import calendar_file, web_calendars
 from booking_query.choosing import choose, detected_zone, form_after, typed_zone, zone_for
 from booking_query.drawing import draw
 from booking_query.forms import Form
 from booking_query.moving import CUSTOMER, REASON_LABELS, draw_move
-from booking_query.notices import after_customer, refused
+from booking_query.notices import after_customer, just_done, refused
 from booking_query.queries import queries
 from booking_query.views import customer_view, type_view
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from flask.typing import ResponseReturnValue
 
 blueprint = Blueprint("customer", __name__)
 
@@ -44,8 +47,21 @@ def book(slug: str) -> str:
 @blueprint.get("/manage/<token>")
 def manage(token: str) -> str:
     view, _ = _managed(token)
-    notice = after_customer(request.args.get("done", ""), view["customer_email"])
-    return _draw_managed(token, view, notice=notice)
+    done = just_done(request.args, view["version"])
+    notice = after_customer(done, view["customer_email"])
+    return _draw_managed(token, view, notice=notice, has_just_booked=done == "booked")
+
+
+@blueprint.get("/manage/<token>/calendar.ics")
+def calendar(token: str) -> ResponseReturnValue:
+    """The booking for the customer's own calendar; a cancelled one is no entry any more."""
+    booking = reading.managed(token)
+    if booking["status"] == "cancelled":
+        return redirect(_base(token), 303)
+    answer = make_response(calendar_file(booking, current_app.config["CALENDAR_DOMAIN"]))
+    answer.mimetype = "text/calendar"
+    answer.headers["Content-Disposition"] = 'attachment; filename="meeting.ics"'
+    return answer
 
 
 @blueprint.get("/manage/<token>/reschedule")
@@ -74,7 +90,8 @@ def _managed(token: str) -> tuple[dict[str, Any], ZoneInfo]:
 
 
 def _draw_managed(token: str, view: dict[str, Any], **facts: Any) -> str:
-    return draw("manage.html", booking=view, base=_base(token), **facts)
+    calendars = web_calendars(view) if view["is_ahead"] else []
+    return draw("manage.html", booking=view, base=_base(token), calendars=calendars, **facts)
 
 
 def _base(token: str) -> str:

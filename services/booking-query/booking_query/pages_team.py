@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, request
+from flask import Blueprint, make_response, request
 
 from booking_query import reading
 from booking_query.bookings_tab import State, draw_list
@@ -12,7 +12,7 @@ from booking_query.choosing import detected_zone, zone_for
 from booking_query.drawing import draw
 from booking_query.forms import Form
 from booking_query.moving import REASON_LABELS, TEAM, draw_move
-from booking_query.notices import after_team, refused
+from booking_query.notices import after_team, just_done, refused
 from booking_query.presentation import history_line
 from booking_query.queries import queries
 from booking_query.team_frame import framed
@@ -21,20 +21,26 @@ from booking_query.views import team_view
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from flask import Response
+
 BOOKINGS = "/scheduling/bookings"
 
 blueprint = framed(Blueprint("team_bookings", __name__, url_prefix=BOOKINGS))
 
 
 @blueprint.get("")
-def listed() -> str:
-    return draw_list(State.of(request.args), zone_for(detected_zone(), reading.usual_zone()))
+def listed() -> Response:
+    where = zone_for(detected_zone(), reading.usual_zone())
+    answer = make_response(draw_list(State.of(request.args), where))
+    if reading.draft():
+        reading.drafts().clear(answer, BOOKINGS)  # the list is looked at often: once is enough
+    return answer
 
 
 @blueprint.get("/<booking_id>")
 def booking(booking_id: str) -> str:
     view, where = _booking(booking_id)
-    notice = after_team(request.args.get("done", ""), view["customer_name"])
+    notice = after_team(just_done(request.args, view["version"]), view["customer_name"])
     return _draw_booking(view, where, notice=notice, form=Form.of(reading.draft(), {}))
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
+from rebook.times import clock
 
 from booking_query import reading
 from booking_query.choosing import detected_zone
@@ -13,9 +14,10 @@ from booking_query.credentials import team
 from booking_query.definition_fields import LABELS, WEEK_DAYS, fields_of, usual_fields
 from booking_query.drawing import draw
 from booking_query.forms import Form
+from booking_query.hours_preview import Preview, preview
 from booking_query.notices import after_team
 from booking_query.picker import shown_zone
-from booking_query.presentation import clock, short_day
+from booking_query.presentation import weekday_and_day
 from booking_query.queries import queries
 from booking_query.team_frame import framed
 from booking_query.views import type_view
@@ -33,11 +35,13 @@ _PREVIEWED_DAYS = 61
 def listed() -> str:
     if "slug" in request.args:
         reading.wait_for_type(request.args["slug"])
+    if "preview" in request.args:
+        return draw("hours_preview.html", preview=_preview(request.args))
     draft = reading.draft()
     if draft or "add" in request.args:
         start = usual_fields(team().require().email, shown_zone(detected_zone(), reading.usual_zone()).key)
         form = Form.of(draft, LABELS, {} if draft else start)
-        return draw("meeting_types.html", form=form, week_days=WEEK_DAYS)
+        return draw("meeting_types.html", form=form, week_days=WEEK_DAYS, preview=_preview(form.values))
     types = [type_view(definition, reading.public_url()) for definition in queries().meeting_types()]
     return draw("meeting_types.html", types=types, notice=after_team(request.args.get("done", ""), ""))
 
@@ -45,13 +49,20 @@ def listed() -> str:
 @blueprint.get("/<slug>")
 def edited(slug: str) -> str:
     definition = reading.meeting_type(slug)
+    form = Form.of(reading.draft(), LABELS, fields_of(definition))
     return draw(
         "meeting_type.html",
         type={**type_view(definition, reading.public_url()), "next_starts": list(_next_starts(definition))},
-        form=Form.of(reading.draft(), LABELS, fields_of(definition)),
+        form=form,
+        preview=_preview(form.values),
         version=definition["version"],
         week_days=WEEK_DAYS,
     )
+
+
+def _preview(fields: Mapping[str, str]) -> Preview:
+    where = shown_zone(fields.get("timezone"))
+    return preview(fields, reading.now().astimezone(where).date())
 
 
 def _next_starts(definition: Mapping[str, Any]) -> Iterator[str]:
@@ -61,4 +72,4 @@ def _next_starts(definition: Mapping[str, Any]) -> Iterator[str]:
     offered = reading.offering(definition).offer(today, today + timedelta(days=_PREVIEWED_DAYS), where)
     starts = [slot.starts_at.astimezone(where) for day in sorted(offered) for slot in offered[day]]
     for start in starts[:_PREVIEWED_STARTS]:
-        yield f"{start:%a}, {short_day(start.date())}, {clock(start)}"
+        yield f"{weekday_and_day(start.date())}, {clock(start)}"

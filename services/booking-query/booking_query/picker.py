@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from rebook.moments import format_moment, parse_moment, zone
+from rebook.times import clock, day_name, offset
 
-from booking_query.calendar import Month, Week, choose_day, day_name, parse_day, weeks
-from booking_query.presentation import clock, count, offset
+from booking_query.calendar import Month, Week, choose_day, parse_day, weeks
+from booking_query.presentation import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from rebook.times import When as When
-from rebook.times import clock as clock
-from rebook.times import offset as offset
-
-from booking_query.calendar import day_name
+from rebook.times import clock, day_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +34,12 @@ def moment(at: datetime, where: ZoneInfo) -> str:
 
 def short_day(day: date) -> str:
     return f"{day.day} {day_name(day).split()[2][:3]} {day.year}"
+
+
+def weekday_and_day(day: date) -> str:
+    """`Tue 5 Nov`, where the year goes without saying."""
+    weekday, number, month, _ = day_name(day).split()
+    return f"{weekday[:3]} {number} {month[:3]}"
 
 
 def relative_day(day: date, today: date) -> str:

@@ -54,10 +54,31 @@ _MESSAGES = {
             ),
         ),
     ),
+    "unknown-meeting-type-of-team": Message(
+        "There is no such meeting type",
+        ("It may have been deleted meanwhile. Bookings that were made stay as they are.",),
+        (("/scheduling/meeting-types", "Meeting types"),),
+    ),
     "unknown-booking": Message(
         "There is no such booking",
         ("Check the address, or look for the customer's name in the list.",),
         (("/scheduling/bookings", "All bookings"),),
+    ),
+    "malformed-query": Message(
+        "We cannot read this address",
+        ("Something after its question mark is not right: it may have been cut, or changed on its way.",),
+        (("?", "Open the page without it"),),
+    ),
+    "too-many-requests": Message(
+        "One moment, please",
+        (
+            (
+                "Too many links that open nothing were tried from your network just now. A link that is right always "
+                "works: copy the whole of it from your confirmation e-mail."
+            ),
+        ),
+        (("", "Try again"), ("/", "See what can be booked")),
+        "clock",
     ),
     "busy": Message(
         "Very much is going on right now",
@@ -94,7 +115,8 @@ def shown(refusal: Refused) -> ResponseReturnValue | None:
     if refusal.code == "unauthenticated":
         return redirect("/login?next=" + quote(_asked_for(), safe="/"), 303)
     status = PROBLEMS[refusal.code].status
-    reference = correlation_id() if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and refusal.code != "not-yet"
+    reference = correlation_id() if is_ours else ""
     answer = make_response(draw("message.html", message=_message(refusal), correlation_id=reference), status)
     answer.headers.update(refusal.headers)
     if refusal.code == "not-yet":
@@ -115,6 +137,8 @@ def _asked_for() -> str:
 def _message(refusal: Refused) -> Message:
     if refusal.code == "not-yet":
         return _not_yet()
+    if refusal.code == "unknown-meeting-type" and request.path.startswith("/scheduling/"):
+        return _MESSAGES["unknown-meeting-type-of-team"]
     return _MESSAGES.get(refusal.code, Message(PROBLEMS[refusal.code].title, (refusal.detail,)))
 
 

@@ -148,6 +148,17 @@ class Queries:
     def api_tokens(self) -> list[Row]:
         return self._database.rows(_TOKENS)
 
+    def wait_for_token(self, token_id: str, *, gone: bool) -> None:
+        """Wait until the list shows that an API token was made, or that it is gone.
+
+        Raises:
+            NotYet: it does not within two seconds.
+        """
+        self._waiting.until(lambda: self._is_listed(token_id) is not gone or None)
+
+    def _is_listed(self, token_id: str) -> bool:
+        return any(str(token["id"]) == token_id for token in self.api_tokens())
+
     def _booking(self, booking_id: UUID, min_version: int) -> dict[str, Any] | None:
         row = self._database.row(_BOOKING, (str(booking_id),))
         return booking_of(row) if row and row["version"] >= min_version else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from rebook.calendar_entries import domain_of
 from rebook.kafka import KafkaSettings
 from rebook.serving import ListenSettings, WebSettings
 from rebook.settings import port, setting, text
@@ -30,6 +32,18 @@ class OwnerSettings:
 @dataclass(frozen=True)
 class QuerySettings(WebSettings, DatabaseSettings):
     """What the web process answers by."""
+
+    mail_from: str = setting(
+        "MAIL_FROM",
+        text,
+        "Who letters come from, as the notifier has it: its domain is in the UIDs of calendar entries",
+        "",
+    )
+
+    @property
+    def calendar_domain(self) -> str:
+        """The domain in the UIDs of calendar entries; the site's own where no letters are known of."""
+        return domain_of(self.mail_from) or str(urlsplit(self.public_url).hostname)
 
 
 @dataclass(frozen=True)

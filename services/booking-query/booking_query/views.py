@@ -8,12 +8,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rebook.moments import zone
+from rebook.times import When, clock, day_name
 
-from booking_query.calendar import day_name
 from booking_query.presentation import (
     FILTERS,
-    When,
-    clock,
     count,
     duration,
     hours_lines,
@@ -59,6 +57,7 @@ def customer_view(booking: Mapping[str, Any], where: ZoneInfo, now: datetime) ->
         **booking_view(booking, where),
         "counterpart": f"With {booking['host']['name']}",
         "not_possible": list(_not_possible_for_customer(booking, where, now)),
+        "is_ahead": booking["status"] != "cancelled" and booking["starts_at"] > now,
         "can_rebook": is_over or booking["status"] == "cancelled",
     }
 

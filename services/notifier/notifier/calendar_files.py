@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from rebook.calendar_entries import uid
+
 from notifier.headers import one_line
 from notifier.letters import CANCELLED
 from notifier.words import text
@@ -47,7 +49,7 @@ def calendar_file(letter: Letter, domain: str) -> bytes:
 
 def _entry(letter: Letter, domain: str) -> Iterator[str]:
     booking, change = letter.booking, letter.change
-    yield f"UID:{booking.booking_id}@{domain}"
+    yield f"UID:{uid(booking.booking_id, domain)}"
     yield f"SEQUENCE:{change.calendar_sequence}"
     yield f"DTSTAMP:{_utc(letter.fell_due_at)}"
     yield f"DTSTART:{_utc(change.slot.starts_at)}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from email.utils import parseaddr
 from functools import cached_property
 
+from rebook.calendar_entries import domain_of
 from rebook.kafka import KafkaSettings
 from rebook.serving import ListenSettings
 from rebook.settings import address, keys, one_of, origin, port, setting, text, whole
@@ -44,7 +44,7 @@ class SenderSettings:
     @cached_property
     def mail_domain(self) -> str:
         """The domain in Message-IDs and in the UIDs of calendar entries."""
-        return parseaddr(self.mail_from)[1].rpartition("@")[2]
+        return domain_of(self.mail_from)
 
 
 @dataclass(frozen=True)

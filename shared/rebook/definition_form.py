@@ -1,4 +1,7 @@
-"""A meeting type's form, flat as a browser sends it, as the definition that the API takes."""
+"""A meeting type's form, flat as a browser sends it, as the definition that the API takes.
+
+booking-command reads what was sent, booking-query draws what was typed so far.
+"""
 
 from __future__ import annotations
 
