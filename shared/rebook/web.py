@@ -19,15 +19,20 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from rebook.problems import PROBLEMS, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from flask.sansio.app import App
     from flask.typing import ResponseReturnValue
+
+    Status = Callable[[], tuple[bool, dict[str, Any]]]
 
 log = structlog.get_logger()
 
@@ -40,6 +45,7 @@ _CODES = {
     413: "body-too-large",
     415: "unsupported-media-type",
 }
+_PROBES = {"/healthz", "/readyz", "/statusz", "/metrics"}  # they come every few seconds and are no work
 _LATENCY = Histogram(
     "http_request_seconds",
     "Time from the request's arrival to its answer",
@@ -119,7 +125,36 @@ def measurements() -> Response:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    text = generate_latest(registry)
+    if status := current_app.extensions.get("rebook_status"):
+        facts = CollectorRegistry()
+        facts.register(_Facts(status))
+        text += generate_latest(facts)
+    return Response(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def tell_status(app: App, status: Status) -> None:
+    """Answer /statusz with whether the whole service does its job, and the facts; /metrics shows them as well."""
+    app.extensions["rebook_status"] = status
+    app.add_url_rule("/statusz", "statusz", lambda: _status_answer(*status()))
+
+
+def _status_answer(is_ready: bool, facts: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    return {"status": "ready" if is_ready else "not ready", **facts}, 200 if is_ready else 503
+
+
+class _Facts(Collector):
+    """Every number of /statusz, asked for anew at each look: the same from whichever worker process answers."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        is_ready, facts = self._status()
+        yield GaugeMetricFamily("service_ready", "1 while /statusz answers 200", value=is_ready)
+        for name, value in facts.items():
+            if isinstance(value, int | float):
+                yield GaugeMetricFamily(f"service_{name}", f"`{name}` of /statusz", value=value)
 
 
 def alive() -> dict[str, str]:
@@ -143,8 +178,8 @@ def _finish(response: Response) -> Response:
         _begin()
     took_s = time.perf_counter() - g.began_s
     route = request.url_rule.rule if request.url_rule else "none"
-    _LATENCY.labels(request.method, route, response.status_code).observe(took_s)
-    if route not in {"/healthz", "/readyz", "/statusz", "/metrics"}:
+    if route not in _PROBES:
+        _LATENCY.labels(request.method, route, response.status_code).observe(took_s)
         log.info(
             "request",
             method=request.method,

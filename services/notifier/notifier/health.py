@@ -12,6 +12,7 @@ from flask import Blueprint, current_app
 from prometheus_client import Gauge
 from rebook.progress import SILENT_AFTER_S, status
 from rebook.serving import ready
+from rebook.web import tell_status
 
 from notifier.inbox import NAME
 
@@ -79,30 +80,39 @@ def readiness() -> tuple[dict[str, str], int]:
     return ready(True)
 
 
-@blueprint.get("/statusz")
-def service_status() -> tuple[dict[str, Any], int]:
-    """The whole service: 200 when events are read, have been caught up with once, and letters can be sent."""
+def service_status() -> tuple[bool, dict[str, Any]]:
+    """Whether events are read, have been caught up with once, and letters can be sent; and the facts."""
     try:
         with closing(_connect()) as connection, connection.cursor() as cursor:
             reads, facts = status(cursor, NAME)
             sends, letters = _letters(cursor)
     except psycopg2.OperationalError:
-        return {"status": "not ready", "database": "unavailable"}, 503
-    is_well = reads and sends
-    return {"status": "ready" if is_well else "not ready", **facts, **letters}, 200 if is_well else 503
+        return False, {"database": "unavailable"}
+    return reads and sends, {"database": "available", **facts, **letters}
+
+
+blueprint.record_once(lambda state: tell_status(state.app, service_status))
+
+_OLDEST = """
+    SELECT coalesce(extract(epoch FROM now() - min(fell_due_at)), 0)::float8 FROM deliveries WHERE state = 'pending'
+"""
 
 
 def _letters(cursor: Cursor) -> tuple[bool, dict[str, Any]]:
     cursor.execute(_SENDERS, (SILENT_AFTER_S,))
     senders, server_is_well = cursor.fetchone() or (0, False)
     pending, failed, unreported = _backlog(cursor)
+    cursor.execute(_OLDEST)
+    (oldest_s,) = cursor.fetchone() or (0.0,)
     smtp = ("reachable" if server_is_well else "in trouble") if senders else "unknown"
     return bool(senders and server_is_well), {
         "senders": senders,
         "smtp": smtp,
+        "smtp_reachable": bool(senders and server_is_well),
         "pending_deliveries": pending,
         "failed_deliveries": failed,
         "unreported_deliveries": unreported,
+        "oldest_pending_seconds": oldest_s,
     }
 
 
