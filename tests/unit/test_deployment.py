@@ -171,3 +171,13 @@ def test_the_image_is_built_as_its_linter_would_have_it():
     linter = [Path(sys.executable).with_name("hadolint"), ROOT / "infra" / "Dockerfile"]
     judged = subprocess.run(linter, capture_output=True, text=True, check=False)
     assert (judged.returncode, judged.stdout) == (0, "")
+
+
+def test_the_runbook_names_files_and_services_that_there_are():
+    runbook = (ROOT / "docs" / "operations.md").read_text()
+    typed = "".join(re.findall(r"^```sh compose\n(.*?)^```$", runbook, re.MULTILINE | re.DOTALL))
+    assert {name for name in re.findall(r"-f (\S+)", typed) if not (ROOT / name).exists()} == set()
+    named = set(
+        re.findall(r"(?<![\w.])(?:booking-command|booking-query|notifier)-[a-z]+\b|\bgateway\b", typed)
+    )
+    assert {"gateway", "notifier-worker"} <= named <= COMPOSE.keys()
