@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from rebook.health import alive, measurements, ready
 from rebook.settings import flag, keys, origin, rate, setting, text, whole
-from rebook.web import alive, measurements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,11 +93,6 @@ def answer_health(listen: str, port: int, is_ready: Callable[[], bool]) -> None:
     app.add_url_rule("/readyz", "readyz", lambda: ready(is_ready()))
     server = make_server(listen, port, app, threaded=True, request_handler=_Quiet)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-
-
-def ready(is_ready: bool) -> tuple[dict[str, str], int]:
-    """The answer of /readyz: whether this process can serve."""
-    return ({"status": "ready"}, 200) if is_ready else ({"status": "not ready"}, 503)
 
 
 class _Quiet(WSGIRequestHandler):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,28 +10,17 @@ from uuid import uuid4
 
 import structlog
 from flask import Flask, Response, current_app, g, request
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Histogram,
-    generate_latest,
-    multiprocess,
-)
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import Histogram
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from rebook.health import PROBES, alive, measurements
 from rebook.problems import PROBLEMS, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from flask.sansio.app import App
     from flask.typing import ResponseReturnValue
-
-    Status = Callable[[], tuple[bool, dict[str, Any]]]
 
 log = structlog.get_logger()
 
@@ -45,7 +33,6 @@ _CODES = {
     413: "body-too-large",
     415: "unsupported-media-type",
 }
-_PROBES = {"/healthz", "/readyz", "/statusz", "/metrics"}  # they come every few seconds and are no work
 _LATENCY = Histogram(
     "http_request_seconds",
     "Time from the request's arrival to its answer",
@@ -119,48 +106,6 @@ def problem(refusal: Refused) -> Response:
     return answer
 
 
-def measurements() -> Response:
-    """This process's metrics, those of its sibling workers included (Prometheus text format)."""
-    registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
-    text = generate_latest(registry)
-    if status := current_app.extensions.get("rebook_status"):
-        facts = CollectorRegistry()
-        facts.register(_Facts(status))
-        text += generate_latest(facts)
-    return Response(text, content_type=CONTENT_TYPE_LATEST)
-
-
-def tell_status(app: App, status: Status) -> None:
-    """Answer /statusz with whether the whole service does its job, and the facts; /metrics shows them as well."""
-    app.extensions["rebook_status"] = status
-    app.add_url_rule("/statusz", "statusz", lambda: _status_answer(*status()))
-
-
-def _status_answer(is_ready: bool, facts: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    return {"status": "ready" if is_ready else "not ready", **facts}, 200 if is_ready else 503
-
-
-class _Facts(Collector):
-    """Every number of /statusz, asked for anew at each look: the same from whichever worker process answers."""
-
-    def __init__(self, status: Status) -> None:
-        self._status = status
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        is_ready, facts = self._status()
-        yield GaugeMetricFamily("service_ready", "1 while /statusz answers 200", value=is_ready)
-        for name, value in facts.items():
-            if isinstance(value, int | float):
-                yield GaugeMetricFamily(f"service_{name}", f"`{name}` of /statusz", value=value)
-
-
-def alive() -> dict[str, str]:
-    return {"status": "alive"}
-
-
 def when_refused(app: Flask, answer: Callable[[Refused], ResponseReturnValue | None]) -> None:
     """Let `answer` show a refusal its own way (a page, a form); None leaves it to be a problem document."""
     app.extensions["rebook_refusals"] = answer
@@ -178,7 +123,7 @@ def _finish(response: Response) -> Response:
         _begin()
     took_s = time.perf_counter() - g.began_s
     route = request.url_rule.rule if request.url_rule else "none"
-    if route not in _PROBES:
+    if route not in PROBES:
         _LATENCY.labels(request.method, route, response.status_code).observe(took_s)
         log.info(
             "request",

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from eventsourcing.persistence import PersistenceError
 from flask import Blueprint, current_app
-from rebook.serving import ready
-from rebook.web import tell_status
+from rebook.health import ready, tell_status
 
 if TYPE_CHECKING:
     from booking_command.store import EventStore

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg2
 from flask import Blueprint, current_app
+from rebook.health import ready, tell_status
 from rebook.progress import status
-from rebook.serving import ready
-from rebook.web import tell_status
 
 from booking_query.projector import NAME
 

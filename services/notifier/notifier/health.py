@@ -10,9 +10,8 @@ from uuid import UUID, uuid4
 import psycopg2
 from flask import Blueprint, current_app
 from prometheus_client import Gauge
+from rebook.health import ready, tell_status
 from rebook.progress import SILENT_AFTER_S, status
-from rebook.serving import ready
-from rebook.web import tell_status
 
 from notifier.inbox import NAME
 
