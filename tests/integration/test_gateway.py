@@ -61,6 +61,7 @@ class _Tell(BaseHTTPRequestHandler):
         content = json.dumps(told | {"headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
         self.send_response(303 if self.path == "/elsewhere" else 200)
         self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Told-By", self.server.service)
         self.send_header("Location", "/there?min_version=2")
         self.send_header("Set-Cookie", "rebook_session=a; HttpOnly")
         self.send_header("Set-Cookie", "rebook_csrf=b")
@@ -238,7 +239,7 @@ def test_redirects_and_both_cookies_come_back_as_they_are(gateway: Gateway):
 
 def test_head_has_the_headers_of_get_and_no_body(gateway: Gateway):
     answer, body = gateway.ask("HEAD", "/v1/meeting-types")
-    assert answer.status == 200
+    assert (answer.status, answer.getheader("X-Told-By")) == (200, "query")
     assert int(answer.getheader("Content-Length") or 0) > 0
     assert body == b""
 
@@ -265,6 +266,7 @@ def test_the_log_shows_routes_and_neither_tokens_nor_query_strings(gateway: Gate
         f"/v1/manage/{TOKEN}/slots",
         f"/%6danage/{TOKEN}",
         f"/odd/{TOKEN}",
+        f"/{TOKEN}",
     ):
         gateway.ask("GET", path)
     with socket.create_connection(("127.0.0.1", gateway.port)) as raw:
