@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from rebook_infra.ports import free_port
 from servers import kafka as kafkas
 from servers.local_stack import LocalStack
 from servers.postgres import PostgresServer
+from servers.programs import program
 from servers.smtp import SmtpServer
 
 if TYPE_CHECKING:
@@ -127,14 +127,11 @@ def stack(scratch: Path, kafka: kafkas.Kafka, smtp: SmtpServer) -> Iterator[Loca
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The system's Chromium; for one module, because Playwright keeps an event loop running meanwhile."""
-    program = next(filter(None, map(shutil.which, _CHROMIUM)), None)
-    if not program:
-        missing = "there is no Chromium on this machine"
-        pytest.fail(missing) if os.environ.get("REBOOK_REQUIRE_BROWSER") == "1" else pytest.skip(missing)
+    path = program(*_CHROMIUM)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=_CHROMIUM_FLAGS)
+        chromium = playwright.chromium.launch(executable_path=path, args=_CHROMIUM_FLAGS)
         yield chromium
         chromium.close()
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from rebook.health import alive, measurements, ready
 from rebook.settings import flag, keys, origin, rate, setting, text, whole
-from rebook.web import alive, measurements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,14 +60,20 @@ class WebSettings:
 
 @dataclass(frozen=True)
 class ListenSettings:
-    """Where and how widely a process listens."""
+    """Where a process listens."""
 
     listen_host: str = setting("LISTEN_HOST", text, "The address every process listens on", "127.0.0.1")
+
+
+@dataclass(frozen=True)
+class GunicornSettings(ListenSettings):
+    """And how widely a web process serves."""
+
     web_workers: int = setting("WEB_WORKERS", whole(1, 64), "Worker processes of each web process", "2")
     web_threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each worker process", "8")
 
 
-def serve(app: str, settings: ListenSettings, port: int) -> NoReturn:
+def serve(app: str, settings: GunicornSettings, port: int) -> NoReturn:
     """Become gunicorn serving `module:create_app()`; its workers share their counts over files."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="rebook-metrics-")
     options = {
@@ -93,11 +99,6 @@ def answer_health(listen: str, port: int, is_ready: Callable[[], bool]) -> None:
     app.add_url_rule("/readyz", "readyz", lambda: ready(is_ready()))
     server = make_server(listen, port, app, threaded=True, request_handler=_Quiet)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-
-
-def ready(is_ready: bool) -> tuple[dict[str, str], int]:
-    """The answer of /readyz: whether this process can serve."""
-    return ({"status": "ready"}, 200) if is_ready else ({"status": "not ready"}, 503)
 
 
 class _Quiet(WSGIRequestHandler):

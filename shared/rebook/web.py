@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,17 +10,11 @@ from uuid import uuid4
 
 import structlog
 from flask import Flask, Response, current_app, g, request
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Histogram,
-    generate_latest,
-    multiprocess,
-)
+from prometheus_client import Histogram
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from rebook.health import PROBES, alive, measurements
 from rebook.problems import PROBLEMS, Refused
 
 if TYPE_CHECKING:
@@ -113,19 +106,6 @@ def problem(refusal: Refused) -> Response:
     return answer
 
 
-def measurements() -> Response:
-    """This process's metrics, those of its sibling workers included (Prometheus text format)."""
-    registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-
-
-def alive() -> dict[str, str]:
-    return {"status": "alive"}
-
-
 def when_refused(app: Flask, answer: Callable[[Refused], ResponseReturnValue | None]) -> None:
     """Let `answer` show a refusal its own way (a page, a form); None leaves it to be a problem document."""
     app.extensions["rebook_refusals"] = answer
@@ -143,8 +123,8 @@ def _finish(response: Response) -> Response:
         _begin()
     took_s = time.perf_counter() - g.began_s
     route = request.url_rule.rule if request.url_rule else "none"
-    _LATENCY.labels(request.method, route, response.status_code).observe(took_s)
-    if route not in {"/healthz", "/readyz", "/statusz", "/metrics"}:
+    if route not in PROBES:
+        _LATENCY.labels(request.method, route, response.status_code).observe(took_s)
         log.info(
             "request",
             method=request.method,

@@ -1,10 +1,12 @@
-"""The gateway as a process, before three services that tell what reached them."""
+"""The gateway, the local stack's and nginx alike, as a process before three services that tell what reached them."""
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -13,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from rebook_infra.ports import free_port
-from rebook_infra.routing import shown
 from rebook_infra.supervisor import Process
+from servers.nginx import nginx
 from servers.running import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Kind = Callable[[Path, int, dict[str, str], str], Process]
+
+PUBLIC_URL = "https://book.example.org"
 
 TOKEN = "0123456789abcdef0123456789abcdef.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE"
 
@@ -55,6 +61,7 @@ class _Tell(BaseHTTPRequestHandler):
         content = json.dumps(told | {"headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
         self.send_response(303 if self.path == "/elsewhere" else 200)
         self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Told-By", self.server.service)
         self.send_header("Location", "/there?min_version=2")
         self.send_header("Set-Cookie", "rebook_session=a; HttpOnly")
         self.send_header("Set-Cookie", "rebook_csrf=b")
@@ -71,23 +78,14 @@ class _Tell(BaseHTTPRequestHandler):
 
 
 class Gateway:
-    """The gateway's process and its upstreams; `ask` opens a connection for each request."""
+    """A gateway's process and its upstreams; `ask` opens a connection for each request."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, kind: Kind, home: Path) -> None:
         self.port = free_port()
         self.upstreams = {service: Upstream(service) for service in ("command", "query", "notifier")}
-        ports = {service: str(upstream.server_port) for service, upstream in self.upstreams.items()}
-        environment = {
-            **os.environ,
-            "PUBLIC_URL": "https://book.example.org",
-            "REBOOK_PORT": str(self.port),
-            "BOOKING_COMMAND_WEB_PORT": ports["command"],
-            "BOOKING_QUERY_WEB_PORT": ports["query"],
-            "NOTIFIER_WEB_PORT": ports["notifier"],
-        }
+        addresses = {name: f"127.0.0.1:{upstream.server_port}" for name, upstream in self.upstreams.items()}
         self.log = home / "gateway.log"
-        process = Process("gateway", (sys.executable, "-m", "rebook_infra.gateway_server"), environment)
-        self.server = Server(process, self.log, self._answers)
+        self.server = Server(kind(home, self.port, addresses, PUBLIC_URL), self.log, self._answers)
         self.server.start()
 
     def ask(
@@ -117,11 +115,44 @@ class Gateway:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    running = Gateway(tmp_path_factory.mktemp("gateway"))
-    yield running
-    running.close()
+def of_local_stack(home: Path, port: int, services: dict[str, str], public_url: str) -> Process:
+    ports = {service: address.rpartition(":")[2] for service, address in services.items()}
+    environment = {
+        **os.environ,
+        "PUBLIC_URL": public_url,
+        "REBOOK_PORT": str(port),
+        "BOOKING_COMMAND_WEB_PORT": ports["command"],
+        "BOOKING_QUERY_WEB_PORT": ports["query"],
+        "NOTIFIER_WEB_PORT": ports["notifier"],
+    }
+    return Process("gateway", (sys.executable, "-m", "rebook_infra.gateway_server"), environment)
+
+
+def running(kind: Kind, home: Path) -> Iterator[Gateway]:
+    gateway = Gateway(kind, home)
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture(scope="module", params=[of_local_stack, nginx], ids=["local", "nginx"])
+def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    yield from running(request.param, tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture
+def own_local(tmp_path: Path) -> Iterator[Gateway]:
+    yield from running(of_local_stack, tmp_path)
+
+
+@pytest.fixture
+def own_nginx(tmp_path: Path) -> Iterator[Gateway]:
+    yield from running(nginx, tmp_path)
+
+
+@pytest.fixture
+def nginx_behind_a_proxy(tmp_path: Path) -> Iterator[Gateway]:
+    """An nginx that takes requests from this machine for those of a proxy that ends TLS."""
+    yield from running(functools.partial(nginx, trusts="127.0.0.1/32"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -179,10 +210,16 @@ def test_services_learn_who_asks_from_the_gateway_alone(gateway: Gateway):
     assert not {"forwarded", "x-real-ip"} & headers.keys()
 
 
-def test_headers_between_two_neighbours_go_no_further(gateway: Gateway):
-    headers = gateway.told("GET", "/", {"Connection": "X-Hop", "X-Hop": "1", "Upgrade": "h2c"})["headers"]
-    assert not {"x-hop", "upgrade"} & headers.keys()
-    answer, _ = gateway.ask("GET", "/")
+def test_nobody_changes_the_protocol_behind_the_gateway(gateway: Gateway):
+    claims = {"Connection": "Upgrade", "Upgrade": "h2c", "TE": "trailers"}
+    headers = gateway.told("GET", "/", claims)["headers"]
+    assert not {"upgrade", "te"} & headers.keys()
+
+
+def test_headers_between_two_neighbours_go_no_further(own_local: Gateway):
+    headers = own_local.told("GET", "/", {"Connection": "X-Hop", "X-Hop": "1"})["headers"]
+    assert "x-hop" not in headers
+    answer, _ = own_local.ask("GET", "/")
     assert answer.getheader("X-Private") is None
 
 
@@ -202,7 +239,7 @@ def test_redirects_and_both_cookies_come_back_as_they_are(gateway: Gateway):
 
 def test_head_has_the_headers_of_get_and_no_body(gateway: Gateway):
     answer, body = gateway.ask("HEAD", "/v1/meeting-types")
-    assert answer.status == 200
+    assert (answer.status, answer.getheader("X-Told-By")) == (200, "query")
     assert int(answer.getheader("Content-Length") or 0) > 0
     assert body == b""
 
@@ -229,18 +266,54 @@ def test_the_log_shows_routes_and_neither_tokens_nor_query_strings(gateway: Gate
         f"/v1/manage/{TOKEN}/slots",
         f"/%6danage/{TOKEN}",
         f"/odd/{TOKEN}",
+        f"/{TOKEN}",
     ):
         gateway.ask("GET", path)
     with socket.create_connection(("127.0.0.1", gateway.port)) as raw:
         raw.sendall(f"GET /manage/{TOKEN} NONSENSE\r\n\r\n".encode())
         raw.recv(1000)
     log = gateway.log.read_text()
-    assert '"/manage/\\u2026"' in log
+    assert {"/manage/…", "/v1/manage/…/slots", "/odd/…"} <= routes(log)
     assert TOKEN[:20] not in log
     assert "next=" not in log
 
 
-def test_ordinary_routes_stay_readable():
-    assert shown("/v1/meeting-types/intro-call/slots?from=2030-11-05") == "/v1/meeting-types/intro-call/slots"
-    assert shown("/static/app.css") == "/static/app.css"
-    assert shown("/manage") == "/manage"
+def test_a_client_that_writes_too_often_is_told_to_wait_and_may_still_read(own_nginx: Gateway):
+    answers = [own_nginx.ask("POST", "/v1/bookings", {"X-Correlation-Id": "abc"}) for _ in range(60)]
+    assert answers[0][0].status == 200
+    answer, body = next(refused for refused in answers if refused[0].status == 429)
+    assert json.loads(body)["type"] == f"{PUBLIC_URL}/problems/too-many-requests"
+    assert (answer.getheader("Retry-After"), answer.getheader("X-Correlation-Id")) == ("1", "abc")
+    _, page = own_nginx.ask("POST", "/book/intro-call", {"Accept": "text/html,*/*"})
+    assert b"<h1>" in page
+    assert own_nginx.ask("GET", "/v1/meeting-types")[0].status == 200
+
+
+def test_behind_a_proxy_that_ends_tls_the_client_is_whom_that_proxy_names(nginx_behind_a_proxy: Gateway):
+    headers = nginx_behind_a_proxy.told("GET", "/", {"X-Forwarded-For": "6.6.6.6, 203.0.113.7"})["headers"]
+    assert headers["x-forwarded-for"] == "203.0.113.7"
+
+
+def test_what_a_client_calls_its_request_or_else_nginx_does_reaches_service_and_log(own_nginx: Gateway):
+    headers = own_nginx.told("GET", "/", {"X-Correlation-Id": "abc-1"})["headers"]
+    assert headers["x-correlation-id"] == "abc-1"
+    made = own_nginx.told("GET", "/", {"X-Correlation-Id": "not one id"})["headers"]["x-correlation-id"]
+    assert re.fullmatch("[0-9a-f]{32}", made)
+    assert [line["correlation_id"] for line in logged(own_nginx.log.read_text())][-2:] == ["abc-1", made]
+
+
+def test_ordinary_routes_stay_readable(gateway: Gateway):
+    gateway.ask("GET", "/v1/meeting-types/intro-call/slots?from=2030-11-05")
+    gateway.ask("GET", "/static/app.css")
+    gateway.ask("GET", "/manage")
+    assert {"/v1/meeting-types/intro-call/slots", "/static/app.css", "/manage"} <= routes(
+        gateway.log.read_text()
+    )
+
+
+def routes(log: str) -> set[str]:
+    return {line["route"] for line in logged(log) if line.get("event") == "request"}
+
+
+def logged(log: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.splitlines() if line.startswith("{")]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
 
-import pytest
-
 from servers.kafka import java_version
+from servers.programs import lacking
 
 VERSION = "26.9.27"
 _JAR = Path.home() / ".cache" / "rebook" / f"vnu-{VERSION}.jar"
@@ -37,8 +35,7 @@ def _require() -> None:
     missing = [] if java_version() >= _JAVA_MIN else [f"Java {_JAVA_MIN}"]
     missing += [] if _JAR.exists() or shutil.which("npm") else ["npm"]
     if missing:
-        reason = f"the HTML checker needs {' and '.join(missing)}"
-        pytest.fail(reason) if os.environ.get("REBOOK_REQUIRE_BROWSER") == "1" else pytest.skip(reason)
+        lacking(f"the HTML checker needs {' and '.join(missing)}")
     if not _JAR.exists():
         _fetch()
 

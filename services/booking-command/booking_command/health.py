@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from eventsourcing.persistence import PersistenceError
 from flask import Blueprint, current_app
-from rebook.serving import ready
+from rebook.health import ready, tell_status
 
 if TYPE_CHECKING:
     from booking_command.store import EventStore
@@ -35,20 +35,20 @@ def readiness() -> tuple[dict[str, str], int]:
     return ready(True)
 
 
-@blueprint.get("/statusz")
-def status() -> tuple[dict[str, Any], int]:
-    """The whole service: 200 when the store answers, and the relay is alive and has caught up once."""
+def service_status() -> tuple[bool, dict[str, Any]]:
+    """Whether the store answers, and the relay is alive and has caught up once; and the facts."""
     try:
         row = dict(store().appender.row(_STATUS) or {})
     except PersistenceError:
-        return {"status": "not ready", "store": "unavailable"}, 503
-    well = row["relay_alive"] and row["caught_up"]
-    body = {
-        "status": "ready" if well else "not ready",
+        return False, {"store": "unavailable"}
+    return row["relay_alive"] and row["caught_up"], {
         "store": "available",
         "relay": "running" if row["relay_alive"] else "silent",
+        "relay_alive": row["relay_alive"],
         "relay_epoch": row["epoch"],
         "relay_caught_up": row["caught_up"],
         "relay_backlog_events": row["backlog"],
     }
-    return body, 200 if well else 503
+
+
+blueprint.record_once(lambda state: tell_status(state.app, service_status))

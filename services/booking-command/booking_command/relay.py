@@ -72,9 +72,13 @@ ENDS = (KafkaError, LeaseLost, TopicsChanged)  # by which a relay ends, to be st
 def run(settings: RelaySettings, stop: threading.Event) -> None:
     """Wait for the lease, then publish until `stop` is set.
 
+    Who cannot reach Kafka leaves the lease alone, so that nobody takes it for a relay at work.
+
     Raises:
         psycopg.Error, or one of `ENDS`: the process must end and be started again.
     """
+    with admin(settings, request_timeout_ms=_ASK_TIMEOUT_MS):
+        pass
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         lease = Lease(connection, f"{socket.gethostname()}:{os.getpid()}", settings.lease_s)
         while not stop.is_set() and not lease.take():

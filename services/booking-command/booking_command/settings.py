@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rebook.kafka import KafkaSettings
-from rebook.serving import ListenSettings, WebSettings
+from rebook.serving import GunicornSettings, ListenSettings, WebSettings
 from rebook.settings import port, rate, setting, text, whole
 
 
@@ -41,7 +41,7 @@ class CommandSettings(WebSettings, StoreSettings):
 
 
 @dataclass(frozen=True)
-class WebProcess(ListenSettings, CommandSettings):
+class WebProcess(GunicornSettings, CommandSettings):
     """Everything that has to be right before the web process starts."""
 
     port: int = setting("BOOKING_COMMAND_WEB_PORT", port, "Where booking-command's web process listens")
@@ -53,10 +53,9 @@ class RepublishSettings(KafkaSettings, StoreSettings):
 
 
 @dataclass(frozen=True)
-class RelaySettings(KafkaSettings, StoreSettings):
+class RelaySettings(KafkaSettings, ListenSettings, StoreSettings):
     """What the relay publishes by."""
 
-    listen_host: str = setting("LISTEN_HOST", text, "The address every process listens on", "127.0.0.1")
     port: int = setting("BOOKING_COMMAND_RELAY_PORT", port, "Where the relay's health and metrics are read")
     batch: int = setting("RELAY_BATCH", whole(1, 10_000), "Events that are published at a time", "1000")
     poll_ms: int = setting(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg2
 from flask import Blueprint, current_app
+from rebook.health import ready, tell_status
 from rebook.progress import status
-from rebook.serving import ready
 
 from booking_query.projector import NAME
 
@@ -26,19 +26,17 @@ def readiness() -> tuple[dict[str, str], int]:
     return ready(True)
 
 
-@blueprint.get("/statusz")
-def service_status() -> tuple[dict[str, Any], int]:
-    """The whole service: 200 when the projector does its job and has caught up once since it started."""
+def service_status() -> tuple[bool, dict[str, Any]]:
+    """Whether the projector does its job and has caught up once since it started; and the facts."""
     try:
         with _database().cursor() as cursor:
             is_well, facts = status(cursor, NAME)
     except (psycopg2.OperationalError, psycopg2.InterfaceError):
-        return {"status": "not ready", "database": "unavailable"}, 503
-    return {
-        "status": "ready" if is_well else "not ready",
-        "database": "available",
-        **facts,
-    }, 200 if is_well else 503
+        return False, {"database": "unavailable"}
+    return is_well, {"database": "available", **facts}
+
+
+blueprint.record_once(lambda state: tell_status(state.app, service_status))
 
 
 def _database() -> Database:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from rebook.calendar_entries import domain_of
 from rebook.kafka import KafkaSettings
-from rebook.serving import ListenSettings, WebSettings
+from rebook.serving import GunicornSettings, ListenSettings, WebSettings
 from rebook.settings import port, setting, text
 
 
@@ -47,17 +47,16 @@ class QuerySettings(WebSettings, DatabaseSettings):
 
 
 @dataclass(frozen=True)
-class WebProcess(ListenSettings, QuerySettings):
+class WebProcess(GunicornSettings, QuerySettings):
     """Everything that has to be right before the web process starts."""
 
     port: int = setting("BOOKING_QUERY_WEB_PORT", port, "Where booking-query's web process listens")
 
 
 @dataclass(frozen=True)
-class ProjectorSettings(KafkaSettings, DatabaseSettings):
+class ProjectorSettings(KafkaSettings, ListenSettings, DatabaseSettings):
     """What the projector reads by."""
 
-    listen_host: str = setting("LISTEN_HOST", text, "The address every process listens on", "127.0.0.1")
     port: int = setting(
         "BOOKING_QUERY_PROJECTOR_PORT", port, "Where the projector's health and metrics are read"
     )

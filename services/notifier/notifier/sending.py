@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from rebook.manage_links import ManageLinks
 
 from notifier.hands import Hands
-from notifier.health import Pulse
 from notifier.messages import Press
 from notifier.outbox import Outbox, Patience, Shared
 from notifier.patience import Breaker, Waits
+from notifier.pulse import Pulse
 from notifier.smtp import MailServer
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from rebook.calendar_entries import domain_of
 from rebook.kafka import KafkaSettings
-from rebook.serving import ListenSettings
+from rebook.serving import GunicornSettings, ListenSettings
 from rebook.settings import address, keys, one_of, origin, port, setting, text, whole
 
 
@@ -139,7 +139,7 @@ class WorkerSettings(
 
 
 @dataclass(frozen=True)
-class WebProcessSettings(ListenSettings, DatabaseSettings):
+class WebProcessSettings(GunicornSettings, DatabaseSettings):
     """Everything `notifier web` needs."""
 
     web_port: int = setting("NOTIFIER_WEB_PORT", port, "Where the notifier's web process listens")
