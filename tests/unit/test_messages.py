@@ -12,7 +12,8 @@ import icalendar
 import pytest
 from markupsafe import escape
 from notifier import words
-from notifier.gallery import BOOKED_AT, EVERYDAY, FIRST, SETTINGS, letter_for, story
+from notifier.calendar_files import calendar_file
+from notifier.gallery import BOOKED_AT, EVERYDAY, FAR_AWAY, FIRST, SETTINGS, letter_for, story
 from notifier.headers import NotAnAddress
 from notifier.letters import CONFIRMED, Booking, Call, Change, called_for
 from notifier.messages import Press
@@ -108,6 +109,16 @@ def test_every_letter_is_text_and_html_with_a_calendar_file_whose_method_is_the_
         body = icalendar.Calendar.from_ical(calendar.get_content())
         assert calendar["Content-Type"].params["method"] == str(body["METHOD"])
         assert calendar.get_filename() == "invite.ics"
+
+
+@pytest.mark.parametrize("booking", [EVERYDAY, FAR_AWAY], ids=["everyday", "far-away"])
+def test_the_calendar_file_arrives_byte_for_byte_and_text_ends_with_its_last_line(booking: Booking):
+    for change, call in story(booking):
+        message = parsed(written(booking, call, change))
+        *_, calendar = message.walk()
+        letter = letter_for(booking, change, call)
+        assert calendar.get_payload(decode=True) == calendar_file(letter, SETTINGS.mail_domain)
+        assert re.search(r"\S\r?\n\Z", message.get_body(("plain",)).get_content())
 
 
 def test_later_letters_answer_the_confirmation_of_the_same_person():

@@ -53,7 +53,7 @@ def _written(part: Part) -> list[str]:
     headers = [kind, f"Content-Transfer-Encoding: {encoding}"]
     if part.disposition:
         headers.append(f"Content-Disposition: {part.disposition}")
-    return [*headers, "", encoded.removesuffix("\r\n")]
+    return [*headers, "", encoded]
 
 
 def _encoded(body: str, *, is_file: bool) -> tuple[str, str]:
@@ -63,4 +63,4 @@ def _encoded(body: str, *, is_file: bool) -> tuple[str, str]:
     raw = body.encode()
     if not is_file and (len(raw) - len(body)) * _MOSTLY_ASCII < len(raw):
         return "quoted-printable", binascii.b2a_qp(raw).decode()
-    return "base64", base64.encodebytes(raw).decode().replace("\n", "\r\n")
+    return "base64", base64.encodebytes(raw).decode().rstrip().replace("\n", "\r\n")
