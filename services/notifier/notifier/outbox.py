@@ -10,15 +10,15 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import Counter, Histogram
 
+from notifier import telling
 from notifier.deliveries import FAILED, PENDING, SENT, SKIPPED
 from notifier.judgement import reason_to_skip
+from notifier.mail_trouble import MailTrouble, RefusedForGood, ServerTrouble
 from notifier.queue import Outcome, Queue
-from notifier.smtp import MailTrouble, RefusedForGood, ServerTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,15 +32,6 @@ if TYPE_CHECKING:
     from notifier.smtp import MailServer
 
 log = structlog.get_logger()
-
-_DECIDED = Counter("deliveries_decided_total", "Letters sent, failed or skipped", ["letter", "state"])
-_PUT_OFF = Counter("deliveries_put_off_total", "Tries that ended without a decision", ["letter"])
-_DELAY = Histogram(
-    "delivery_delay_seconds",
-    "From what called for a letter to a mail server taking it",
-    ["letter"],
-    buckets=(0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 20, 60, 600, 3600),
-)
 
 
 def utc_now() -> datetime:
@@ -151,7 +142,7 @@ class Outbox:
         try:
             message = self.shared.press.message(due.letter, self._now())
         except Exception as error:
-            log.exception("letter cannot be written", **_facts(due))
+            log.exception("letter cannot be written", **telling.facts(due))
             return self._decided(due, FAILED, f"The letter cannot be written: {type(error).__name__}.")
         try:
             self._server.send(self._from, due.letter.recipient, message)
@@ -193,32 +184,9 @@ class Outbox:
         else:
             following = queue.settle_and_take(outcome, self._now())
         self.shared.hands.forget(outcome.due.letter.delivery_id)
-        _tell(outcome)
+        telling.tell(outcome)
         return following
 
     def _give_it_a_rest(self, trouble: ServerTrouble) -> None:
         self.shared.breaker.failed(self._now())
         log.warning("mail server in trouble", reason=str(trouble))
-
-
-def _tell(outcome: Outcome) -> None:
-    """Count and log what became of a letter."""
-    name = outcome.due.letter.name
-    if outcome.state == PENDING:
-        _PUT_OFF.labels(name).inc()
-        log.warning("email put off", reason=outcome.reason, until=str(outcome.at), **_facts(outcome.due))
-        return
-    _DECIDED.labels(name, outcome.state).inc()
-    if outcome.state == SENT:
-        _DELAY.labels(name).observe(max(0.0, (outcome.at - outcome.due.letter.fell_due_at).total_seconds()))
-    log.info(f"email {outcome.state}", reason=outcome.reason, **_facts(outcome.due))
-
-
-def _facts(due: Due) -> dict[str, Any]:
-    """What a log line may say about a letter: ids, no names, no addresses."""
-    return {
-        "letter": due.letter.name,
-        "delivery_id": str(due.letter.delivery_id),
-        "booking_id": str(due.letter.booking.booking_id),
-        "correlation_id": due.correlation_id,
-    }

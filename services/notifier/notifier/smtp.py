@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import smtplib
 import socket
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
+
+from notifier.mail_trouble import RefusedForGood, ServerTrouble, TryAgain, as_bytes, interrupted, quoted, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,24 +19,6 @@ if TYPE_CHECKING:
 _IDLE_MAX_S = 30.0  # firewalls forget quiet connections without a word
 _LOOK_EVERY_S = 5.0
 _SERVERS_OWN = {421, 530, 534, 535, 538}  # shutting down; wants another login
-_REPLY_MAX_LENGTH = 120
-_TELLING = re.compile(r"[@/]|\S{32}")  # an address, a link or a token that the server quotes
-
-
-class MailTrouble(Exception):  # noqa: N818 - the word the whole code uses
-    """A letter did not go out; the message says why, without addresses, links or tokens."""
-
-
-class ServerTrouble(MailTrouble):
-    """The server cannot be reached, is shutting down, is stuck or turns us away: no letter's fault."""
-
-
-class TryAgain(MailTrouble):
-    """The server refused this letter for now (4yz), or the connection was lost over it."""
-
-
-class RefusedForGood(MailTrouble):
-    """The server will never take this letter (5yz)."""
 
 
 class MailServer:
@@ -62,7 +45,7 @@ class MailServer:
                 self._has_served = False
                 self._used_at_s = time.monotonic()
             except (OSError, smtplib.SMTPException) as error:
-                raise ServerTrouble(f"The mail server cannot be used: {_said(error)}") from None
+                raise ServerTrouble(f"The mail server cannot be used: {said(error)}") from None
 
     def look(self) -> bool:
         """See whether the server is there, unless it was seen lately; False then.
@@ -157,12 +140,12 @@ class MailServer:
         try:
             code, reply = command(argument)
         except smtplib.SMTPResponseException as refusal:
-            code, reply = refusal.smtp_code, _as_bytes(refusal.smtp_error)
+            code, reply = refusal.smtp_code, as_bytes(refusal.smtp_error)
         except (OSError, smtplib.SMTPException) as error:
             self._close()
-            raise _interrupted(error) from None
+            raise interrupted(error) from None
         if code // 100 != 2:
-            self._refused(code, f"The mail server answered: {_quoted(code, reply)}")
+            self._refused(code, f"The mail server answered: {quoted(code, reply)}")
 
     def _refused(self, code: int, why: str) -> None:
         if code in _SERVERS_OWN:
@@ -187,28 +170,3 @@ def _trust(settings: SmtpSettings) -> ssl.SSLContext | None:
     if settings.smtp_security == "none":
         return None
     return ssl.create_default_context(cafile=settings.smtp_ca_file or None)
-
-
-def _interrupted(error: Exception) -> MailTrouble:
-    """A server that says nothing for too long is stuck; one that hangs up may dislike this letter."""
-    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-        return ServerTrouble("The mail server was silent for too long.")
-    return TryAgain("The connection to the mail server was lost.")
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, smtplib.SMTPResponseException):
-        return _quoted(error.smtp_code, _as_bytes(error.smtp_error))
-    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-        return "it was silent for too long."
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _as_bytes(reply: bytes | str) -> bytes:
-    return reply if isinstance(reply, bytes) else reply.encode()
-
-
-def _quoted(code: int, reply: bytes) -> str:
-    """A reply for people, without what it may quote of the letter."""
-    words = [word for word in reply.decode("ascii", "replace").split() if not _TELLING.search(word)]
-    return " ".join([str(code), *words])[:_REPLY_MAX_LENGTH]
