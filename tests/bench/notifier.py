@@ -51,13 +51,15 @@ NOTIFIER = Path(sysconfig.get_path("scripts")) / "notifier"
 @click.option("--letters", default=10_000, show_default=True, help="Deliveries of each run.")
 @click.option("--rounds", default=3, show_default=True, help="Rounds whose median counts.")
 @click.option("--most", default=3, show_default=True, help="Workers of the widest run.")
-@click.option("--lean", is_flag=True, help="A sink that does next to nothing, instead of aiosmtpd.")
-def main(letters: int, rounds: int, most: int, lean: bool) -> None:
+@click.option(
+    "--sink", "kind", default="0", show_default=True, help="`lean`, or aiosmtpd's thought in ms a letter."
+)
+def main(letters: int, rounds: int, most: int, kind: str) -> None:
     """Measure workers on a PostgreSQL, a Kafka and an SMTP sink of their own."""
     use_bundled_zones()
-    with broker() as kafka, tables() as environment, sink(lean) as port:
+    with broker() as kafka, tables() as environment, sink(kind) as port:
         environment |= facts(kafka.bootstrap_servers, port)
-        click.echo(f"{kafka.kind}; {letters:,} letters a run; {'a lean sink' if lean else 'aiosmtpd'}")
+        click.echo(f"{kafka.kind}; {letters:,} letters a run; sink: {kind}")
         results = [one_round(environment, letters, most) for _ in range(rounds)]
     for workers in range(1, most + 1):
         ratios = [result[workers] for result in results]
@@ -88,11 +90,11 @@ def tables() -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def sink(lean: bool) -> Iterator[int]:
+def sink(kind: str) -> Iterator[int]:
     """The port of a mail server that is another process."""
     port = free_port()
     program = Path(__file__).with_name("smtp_sink.py")
-    command = [sys.executable, str(program), str(port), *(["lean"] if lean else [])]
+    command = [sys.executable, str(program), str(port), kind]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout

@@ -1,4 +1,4 @@
-"""A mail server that takes everything and keeps nothing; `python smtp_sink.py PORT [lean]` says when it listens."""
+"""A mail server that takes everything and keeps nothing: `smtp_sink.py PORT [lean | MS]`; says when it listens."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ _DOT = b"\r\n.\r\n"
 
 
 class Takes:
-    """What aiosmtpd asks about each letter."""
+    """What aiosmtpd asks about each letter, after so many seconds of thought."""
+
+    def __init__(self, thinks_s: float) -> None:
+        self._thinks_s = thinks_s
 
     async def handle_DATA(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802
+        await asyncio.sleep(self._thinks_s)
         return "250 Kept"
 
 
@@ -61,12 +65,12 @@ class Lean(asyncio.Protocol):
         return True
 
 
-async def main(port: int, lean: bool) -> None:
-    protocol = Lean if lean else lambda: SMTP(Takes())
+async def main(port: int, kind: str) -> None:
+    protocol = Lean if kind == "lean" else lambda: SMTP(Takes(int(kind) / 1000))
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", port)
     print("listening", flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), "lean" in sys.argv[2:]))
+    asyncio.run(main(int(sys.argv[1]), sys.argv[2] if sys.argv[2:] else "0"))
