@@ -40,6 +40,10 @@ bench-command: $(INSTALLED_DEV) ## Measure appends and commands, as ratios withi
 bench-relay: $(INSTALLED_DEV) ## Measure how fast a backlog is published, beside a bare producer
 	@$(VENV)/bin/python tests/bench/relay.py
 
+.PHONY: chaos
+chaos: $(INSTALLED_DEV) ## Kill, freeze and lose everything under load, then check what is left (CHAOS_SECONDS, CHAOS_SEED)
+	@PYTHONPATH=tests $(VENV)/bin/python -m chaos
+
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/asyncapi.yaml and docs/settings.md from the code
 	@$(VENV)/bin/python -m rebook_infra.reference docs

@@ -1,0 +1,36 @@
+"""Waiting until everything has healed and caught up; a deadline says when it never will."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from servers.waiting import until
+
+if TYPE_CHECKING:
+    from chaos.site import Site
+
+# What each service's /statusz must say before there is anything to judge.
+_STILL = {
+    "command": {"http": 200, "relay_backlog_events": 0},
+    "query": {"http": 200, "lag_events": 0},
+    "notifier": {"http": 200, "lag_events": 0, "pending_deliveries": 0, "unreported_deliveries": 0},
+}
+
+
+def settle(site: Site, within_s: float) -> None:
+    """Return when nothing is under way any more.
+
+    Raises:
+        AssertionError: in the words of the service that did not come to rest.
+    """
+    said: dict[str, Any] = {}
+
+    def is_still() -> bool:
+        said.clear()
+        said.update({service: site.status(service) for service in _STILL})
+        return all(wanted.items() <= said[service].items() for service, wanted in _STILL.items())
+
+    try:
+        until(is_still, within_s, "rest")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; the services say {said}") from None
