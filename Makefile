@@ -44,6 +44,10 @@ bench-relay: $(INSTALLED_DEV) ## Measure how fast a backlog is published, beside
 chaos: $(INSTALLED_DEV) ## Kill, freeze and lose everything under load, then check what is left (CHAOS_SECONDS, CHAOS_SEED)
 	@PYTHONPATH=tests $(VENV)/bin/python -m chaos
 
+.PHONY: fuzz
+fuzz: $(INSTALLED_DEV) ## Send malformed, hostile and odd requests to every route (FUZZ_REQUESTS, FUZZ_SEED)
+	@PYTHONPATH=tests $(VENV)/bin/python -m fuzz
+
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/asyncapi.yaml and docs/settings.md from the code
 	@$(VENV)/bin/python -m rebook_infra.reference docs

@@ -10,27 +10,19 @@ from pathlib import Path
 import click
 
 from chaos import report
-from chaos.chart import draw
-from chaos.history import History
 from chaos.run import run
 
-_BUILD = Path("build/chaos")
+BUILD = Path("build/chaos")
 
 
 def main() -> int:
     seconds = float(os.environ.get("CHAOS_SECONDS") or 60)
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))
     click.echo(f"CHAOS_SEED={seed} CHAOS_SECONDS={seconds:g}")
-    outcome = run(seconds, seed, _BUILD / f"{seed}-logs")
+    outcome = run(seconds, seed, BUILD / f"{seed}-logs")
     report.show(outcome.calls, outcome.happened, outcome.verdicts)
-    _BUILD.mkdir(parents=True, exist_ok=True)
-    title = f"{seconds:g} seconds of chaos, seed {seed}: {len(outcome.happened)} faults, {len(outcome.calls)} calls"
-    chart, history = _BUILD / f"{seed}.svg", _BUILD / f"{seed}.jsonl"
-    chart.write_text(draw(title, outcome.calls, outcome.happened, outcome.samples))
-    History(outcome.calls).save(history)
-    click.echo(
-        f"At rest {outcome.settled_in_s:.1f} s after the last fault. Chart: {chart}; history: {history}"
-    )
+    chart = report.keep(outcome, BUILD)
+    click.echo(f"At rest {outcome.settled_in_s:.1f} s after the last fault. Chart: {chart}")
     click.echo(
         f"The checker found {len(outcome.findings) or 'nothing'} wrong. Again: CHAOS_SEED={seed} make chaos"
     )

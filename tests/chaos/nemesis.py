@@ -6,7 +6,7 @@ import random
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,8 +19,7 @@ _REST_S = (0.0, 1.2)
 _NOT_AGAIN_FOR = 2  # the faults begun since; a place must have stood up before it is hit again
 
 
-@dataclass(frozen=True)
-class Happened:
+class Happened(NamedTuple):
     """One fault of the past; seconds count from the beginning of the run."""
 
     name: str

@@ -1,19 +1,25 @@
-"""What a run has shown, for people: tables on the terminal."""
+"""What a run has shown: tables on the terminal, and files of the whole of it."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from chaos.chart import draw
+from chaos.history import History
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from chaos.case import Verdict
     from chaos.history import Call
     from chaos.nemesis import Happened
+    from chaos.run import Outcome
 
 _SHOWN = 5  # findings of one rule
 _console = Console(soft_wrap=True)
@@ -37,6 +43,18 @@ def show(calls: Sequence[Call], happened: Sequence[Happened], verdicts: Sequence
     for verdict in verdicts:
         for finding in verdict.findings[:_SHOWN]:
             _console.print(f"WRONG: {verdict.rule}: {finding}", markup=False, highlight=False)
+
+
+def keep(outcome: Outcome, directory: Path) -> Path:
+    """Write the chart, whose path this is, and beside it the history of calls and faults."""
+    directory.mkdir(parents=True, exist_ok=True)
+    History(outcome.calls).save(directory / f"{outcome.seed}-calls.jsonl")
+    faults = "".join(f"{json.dumps(one._asdict())}\n" for one in outcome.happened)
+    (directory / f"{outcome.seed}-faults.jsonl").write_text(faults)
+    title = f"Chaos, seed {outcome.seed}: {len(outcome.happened)} faults, {len(outcome.calls)} calls"
+    chart = directory / f"{outcome.seed}.svg"
+    chart.write_text(draw(title, outcome.calls, outcome.happened, outcome.samples))
+    return chart
 
 
 def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
