@@ -48,6 +48,17 @@ chaos: $(INSTALLED_DEV) ## Kill, freeze and lose everything under load, then che
 fuzz: $(INSTALLED_DEV) ## Send malformed, hostile and odd requests to every route (FUZZ_REQUESTS, FUZZ_SEED)
 	@PYTHONPATH=tests $(VENV)/bin/python -m fuzz
 
+.PHONY: soak
+soak: $(INSTALLED_DEV) ## Steady load: nothing grows, and restarts are not felt (SOAK_SECONDS, SOAK_SEED)
+	@PYTHONPATH=tests $(VENV)/bin/python -m soak
+
+.PHONY: proof
+proof: ## Everything that takes long: chaos by three seeds, fuzz, soak, benches (an hour)
+	@for seed in 1 2 3; do CHAOS_SECONDS=600 CHAOS_SEED=$$seed $(MAKE) --no-print-directory chaos || exit 1; done
+	@$(MAKE) --no-print-directory fuzz
+	@SOAK_SECONDS=600 $(MAKE) --no-print-directory soak
+	@$(MAKE) --no-print-directory bench-command bench-relay
+
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/asyncapi.yaml and docs/settings.md from the code
 	@$(VENV)/bin/python -m rebook_infra.reference docs

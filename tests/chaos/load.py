@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -16,43 +15,17 @@ from rebook.moments import format_moment
 
 from chaos.history import ACKNOWLEDGED, BOOK, CANCEL, MOVE, READ, RESEND, UNCERTAIN, Call
 from chaos.offers import DURATIONS, REMINDERS_MINUTES, SOON
+from chaos.world import Known, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chaos.history import History
+    from chaos.world import World
 
 _ANSWER_WITHIN_S = 5.0
 _TRIES = 4
 _HOT_STARTS, _HOT_FOR_S = 8, 2.0  # everybody wants the same few times, which change
 _REMEMBERED = 60
-
-
-@dataclass(frozen=True)
-class Known:
-    """A booking that somebody was told of, at the version they were told."""
-
-    booking_id: str
-    link: str
-    meeting_type: str
-    version: int
-
-
-@dataclass
-class World:
-    """What all clients share."""
-
-    url: str
-    team: dict[str, str]  # the headers of a team member
-    history: History
-    days: int  # that have times on offer
-    pause_s: float
-    stop: threading.Event = field(default_factory=threading.Event)
-    began_s: float = field(default_factory=time.monotonic)
-    known: dict[str, Known] = field(default_factory=dict)
-
-    def now_s(self) -> float:
-        return time.monotonic() - self.began_s
 
 
 class Load:
@@ -72,18 +45,6 @@ class Load:
         self._world.stop.set()
         for thread in self._threads:
             thread.join()
-
-
-@dataclass(frozen=True)
-class Request:
-    """One act, to be tried until it is answered."""
-
-    kind: str
-    path: str
-    body: dict[str, Any]
-    asked: dict[str, Any]
-    headers: dict[str, str] = field(default_factory=dict)
-    act: str = field(default_factory=lambda: str(uuid4()))
 
 
 class Client:

@@ -14,12 +14,13 @@ from rebook.moments import use_bundled_zones
 from chaos import faults, offers
 from chaos.checker import check
 from chaos.history import History
-from chaos.load import Load, World
+from chaos.load import Load
 from chaos.nemesis import Nemesis
 from chaos.reading import read_all
 from chaos.sampler import Sampler
 from chaos.settling import settle
 from chaos.site import Site
+from chaos.world import World
 
 if TYPE_CHECKING:
     from chaos.case import Verdict
@@ -60,8 +61,7 @@ def run(seconds: float, seed: int, logs: Path) -> Outcome:
         return _under_fire(site, seconds, seed)
     finally:
         site.close()
-        for part in ("stack", "standbys"):
-            shutil.copytree(home / part / "logs", logs / part, dirs_exist_ok=True)
+        site.keep_logs(logs)
         shutil.rmtree(home, ignore_errors=True)
 
 

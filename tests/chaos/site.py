@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -77,6 +79,20 @@ class Site:
         home = self.home / ("standbys" if process in STANDBYS else "stack")
         pid: int | None = json.loads((home / "processes.json").read_text())[process]["pid"]
         return pid
+
+    def is_ready(self, worker: str) -> bool:
+        """Whether a worker, the stack's or a standby, says on its own port that it can do its job."""
+        assert self._standbys
+        port = self._standbys.ports.get(worker) or self.environment[standbys.PORTS[worker]]
+        try:
+            return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=3).status_code == HTTPStatus.OK
+        except requests.RequestException:
+            return False
+
+    def keep_logs(self, directory: Path) -> None:
+        """Copy what every process has logged."""
+        for part in ("stack", "standbys"):
+            shutil.copytree(self.home / part / "logs", directory / part, dirs_exist_ok=True)
 
     def status(self, service: str) -> dict[str, Any]:
         """What `/statusz` of a service says; nothing where it says nothing."""

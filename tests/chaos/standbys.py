@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_PORTS = {
+PORTS = {
     "booking-command-relay": "BOOKING_COMMAND_RELAY_PORT",
     "booking-query-projector": "BOOKING_QUERY_PROJECTOR_PORT",
     "notifier-worker": "NOTIFIER_WORKER_PORT",
 }
-NAMES = tuple(f"standby-{name}" for name in _PORTS)
+NAMES = tuple(f"standby-{name}" for name in PORTS)
 _STARTS_WITHIN_S = 15.0
 
 
@@ -28,6 +28,7 @@ class Standbys:
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.home = home
+        self.ports = {name: str(free_port()) for name in NAMES}
         self._environment = environment
         self._running = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -49,12 +50,13 @@ class Standbys:
 
     async def _keep_running(self) -> None:
         supervisor = Supervisor(self.home, lambda _: None)
-        supervisor.start(*(self._process(name, port) for name, port in _PORTS.items()))
+        supervisor.start(*(self._process(name, port) for name, port in PORTS.items()))
         self._running.set()
         await self._asked_to_stop.wait()
         await supervisor.stop(NAMES)
 
     def _process(self, name: str, port: str) -> Process:
         command = processes.script(*processes.SERVICES[name])
-        environment = {**self._environment, port: str(free_port())}
-        return Process(f"standby-{name}", command, environment, stop_within_s=4.5)
+        standby = f"standby-{name}"
+        environment = {**self._environment, port: self.ports[standby]}
+        return Process(standby, command, environment, stop_within_s=4.5)

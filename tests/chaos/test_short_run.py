@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from chaos import report
 from chaos.run import run
 
