@@ -39,13 +39,19 @@ class _UnderWay:
 class Nemesis:
     """Works in the caller's thread; the same seed chooses the same faults in the same order."""
 
-    def __init__(self, faults: Sequence[Fault], seed: int, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        faults: Sequence[Fault],
+        seed: int,
+        now_s: Callable[[], float],
+        rest: Callable[[float], object] = threading.Event().wait,
+    ) -> None:
         self._faults = faults
         self._chance = random.Random(f"{seed}:nemesis")
         self._now_s = now_s
         self._under_way: list[_UnderWay] = []
         self._lately: deque[str] = deque(maxlen=_NOT_AGAIN_FOR)
-        self._pause = threading.Event()
+        self._rest = rest
         self.happened: list[Happened] = []
 
     def rage(self, until_s: float) -> None:
@@ -56,7 +62,7 @@ class Nemesis:
             if len(self._under_way) < _AT_ONCE and self._now_s() >= next_at_s:
                 self._begin()
                 next_at_s = self._now_s() + self._chance.uniform(*_REST_S)
-            self._pause.wait(_LOOK_EVERY_S)
+            self._rest(_LOOK_EVERY_S)
 
     def relent(self) -> None:
         """End every fault that is under way."""

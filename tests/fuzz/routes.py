@@ -40,5 +40,5 @@ def every_route(environment: Mapping[str, str]) -> list[Route]:
 
 def _of(app: Flask) -> Iterator[Route]:
     for rule in app.url_map.iter_rules():
-        for method in sorted(rule.methods or ()):
+        for method in sorted((rule.methods or set()) - {"OPTIONS"}):
             yield Route(method, rule.rule)
