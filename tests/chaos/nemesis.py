@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -44,7 +44,7 @@ class Nemesis:
         faults: Sequence[Fault],
         seed: int,
         now_s: Callable[[], float],
-        rest: Callable[[float], object] = threading.Event().wait,
+        rest: Callable[[float], object] = time.sleep,
     ) -> None:
         self._faults = faults
         self._chance = random.Random(f"{seed}:nemesis")
