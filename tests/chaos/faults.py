@@ -131,7 +131,7 @@ def _crash_postgres(site: Site) -> Callable[[], None]:
 def _freeze_all(site: Site, process: str) -> Callable[[], None]:
     """A server whose children lead process groups of their own."""
     pid = site.pid(process)
-    if not pid:
+    if not pid or not psutil.pid_exists(pid):
         return _nothing
     frozen = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     for one in frozen:
