@@ -7,6 +7,7 @@ import http.client
 import re
 import socket
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -97,6 +98,11 @@ class Judge:
             yield f"it tells of our insides: {leak.group()!r}"
         if any(secret in told for secret in self._secrets):
             yield "it tells a secret"
+        if urlsplit(headers.get("Location", "").replace("\\", "/")).netloc not in {
+            "",
+            f"127.0.0.1:{self._port}",
+        }:
+            yield f"it sends people away to {headers['Location']}"
         if headers[INJECTED]:
             yield "a header was injected"
         if "text/html" in headers.get("Content-Type", "") and MARKER in body:
