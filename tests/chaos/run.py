@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chaos.nemesis import Happened
 
 CLIENTS, PAUSE_S = 8, 0.1
-_SETTLES_WITHIN_S = 120.0
+_SETTLES_WITHIN_S = 180.0
 
 
 @dataclass(frozen=True)
