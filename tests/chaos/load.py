@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _ANSWER_WITHIN_S = 5.0
 _TRIES = 4
 _HOT_STARTS, _HOT_FOR_S = 8, 2.0  # everybody wants the same few times, which change
+_STARTS_A_DAY = 47  # every half hour; at the last one an hour's meeting would reach into the next day
 _REMEMBERED = 60
 
 
@@ -162,7 +163,8 @@ class Client:
             ahead = timedelta(minutes=self._chance.choice(REMINDERS_MINUTES))
             return format_moment((falls_due + ahead).replace(second=0, microsecond=0))
         first = (now + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
-        steps = self._world.days * 48
+        steps = self._world.days * _STARTS_A_DAY
         hot = int(self._world.now_s() / _HOT_FOR_S) * _HOT_STARTS + self._chance.randrange(_HOT_STARTS)
         step = hot % steps if self._chance.random() < 0.5 else self._chance.randrange(steps)
-        return format_moment(first + timedelta(minutes=30) * step)
+        day, number = divmod(step, _STARTS_A_DAY)
+        return format_moment(first + timedelta(days=day, minutes=30 * number))
