@@ -20,7 +20,7 @@ def main() -> int:
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))
     click.echo(f"CHAOS_SEED={seed} CHAOS_SECONDS={seconds:g}")
     outcome = run(seconds, seed, BUILD / f"{seed}-logs")
-    report.show(outcome.calls, outcome.happened, outcome.verdicts)
+    report.show(outcome.calls, outcome.happened, outcome.verdicts, outcome.seen)
     chart = report.keep(outcome, BUILD)
     click.echo(f"At rest {outcome.settled_in_s:.1f} s after the last fault. Chart: {chart}")
     click.echo(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chaos.chart import draw
-from chaos.history import History
+from chaos.history import UNCERTAIN, History
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from chaos.history import Call
     from chaos.nemesis import Happened
     from chaos.run import Outcome
+    from chaos.seen import Seen
 
 _SHOWN = 5  # findings of one rule
 _console = Console(soft_wrap=True)
 
 
-def show(calls: Sequence[Call], happened: Sequence[Happened], verdicts: Sequence[Verdict]) -> None:
-    """Print what was asked, what was done to Rebook, and what the checker says."""
+def show(
+    calls: Sequence[Call], happened: Sequence[Happened], verdicts: Sequence[Verdict], seen: Seen
+) -> None:
+    """Print what was asked, what was done to Rebook, what there is, and what the checker says."""
     outcomes = Counter((call.kind, call.outcome) for call in calls)
     kinds = sorted({call.kind for call in calls})
     names = ("acknowledged", "refused", "uncertain")
@@ -35,6 +38,7 @@ def show(calls: Sequence[Call], happened: Sequence[Happened], verdicts: Sequence
     _print(
         f"{len(happened)} faults", ("target", "fault", "times"), [(*k, n) for k, n in sorted(faults.items())]
     )
+    _print("There is", ("what", "count"), list(_there(calls, seen).items()))
     _print(
         "Checker",
         ("rule", "looked at", "wrong"),
@@ -43,6 +47,18 @@ def show(calls: Sequence[Call], happened: Sequence[Happened], verdicts: Sequence
     for verdict in verdicts:
         for finding in verdict.findings[:_SHOWN]:
             _console.print(f"WRONG: {verdict.rule}: {finding}", markup=False, highlight=False)
+
+
+def _there(calls: Sequence[Call], seen: Seen) -> dict[str, int]:
+    stored = {event.correlation_id for event in seen.store}
+    unsure = {call.correlation_id for call in calls if call.outcome == UNCERTAIN}
+    copies = Counter(mail.message_id for mail in seen.mails)
+    return {
+        "events in the store": len(seen.store),
+        "of calls that got no answer": len(stored & unsure),
+        "letters": len(copies),
+        "that came more than once": sum(count > 1 for count in copies.values()),
+    }
 
 
 def keep(outcome: Outcome, directory: Path) -> Path:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chaos.chart import Sample
     from chaos.history import Call
     from chaos.nemesis import Happened
+    from chaos.seen import Seen
 
 CLIENTS, PAUSE_S = 8, 0.1
 _SETTLES_WITHIN_S = 180.0
@@ -42,6 +43,7 @@ class Outcome:
     samples: list[Sample]
     verdicts: list[Verdict]
     settled_in_s: float
+    seen: Seen
 
     @property
     def findings(self) -> list[str]:
@@ -86,4 +88,4 @@ def _under_fire(site: Site, seconds: float, seed: int) -> Outcome:
     sampler.stop()
     seen = read_all(site, team, world.began_s)
     verdicts = check(history.calls, seen, nemesis.happened)
-    return Outcome(seed, history.calls, nemesis.happened, sampler.samples, verdicts, settled_in_s)
+    return Outcome(seed, history.calls, nemesis.happened, sampler.samples, verdicts, settled_in_s, seen)

@@ -18,7 +18,7 @@ BUILD = Path("build/chaos")
 @pytest.mark.under_fire
 def test_what_was_acknowledged_survives_the_loss_of_everything_else():
     outcome = run(SECONDS, SEED, BUILD / f"{SEED}-logs")
-    report.show(outcome.calls, outcome.happened, outcome.verdicts)
+    report.show(outcome.calls, outcome.happened, outcome.verdicts, outcome.seen)
     report.keep(outcome, BUILD)
     assert outcome.findings == []
     assert outcome.happened

@@ -18,7 +18,7 @@ def main() -> int:
     seed = int(os.environ.get("SOAK_SEED") or random.randrange(10**6))
     click.echo(f"SOAK_SEED={seed} SOAK_SECONDS={seconds:g}")
     soaked = run(seconds, seed, Path("build/soak") / f"{seed}-logs")
-    report.show(soaked.calls, (), soaked.verdicts)
+    report.show(soaked.calls, (), soaked.verdicts, soaked.seen)
     for one in soaked.growths:
         told = f"{one.name}: {one.typical:.0f}, grown by {one.grown:+.0f} of at most {one.allowed:.0f}"
         click.echo(told if one.is_flat else f"WRONG: {told}")

@@ -25,6 +25,7 @@ from soak.restarts import restart_all
 if TYPE_CHECKING:
     from chaos.case import Verdict
     from chaos.history import Call
+    from chaos.seen import Seen
 
     from soak.slope import Growth
 
@@ -40,6 +41,7 @@ class Soaked:
     calls: list[Call]
     failed: list[Call]
     verdicts: list[Verdict]
+    seen: Seen
 
     @property
     def findings(self) -> list[str]:
@@ -85,8 +87,9 @@ def _soak(site: Site, seconds: float, seed: int) -> Soaked:
     finally:
         load.stop()
     settle(site, _SETTLES_WITHIN_S)
-    verdicts = check(history.calls, read_all(site, team, world.began_s))
-    return Soaked(measures.growths(), history.calls, [*filter(_has_failed, history.calls)], verdicts)
+    seen = read_all(site, team, world.began_s)
+    failed = [call for call in history.calls if _has_failed(call)]
+    return Soaked(measures.growths(), history.calls, failed, check(history.calls, seen), seen)
 
 
 def _has_failed(call: Call) -> bool:
