@@ -39,7 +39,10 @@ class Sampler:
 
     def _look(self) -> None:
         while not self._stop.wait(_EVERY_S):
-            at_s = self._now_s()
-            found = {name: self._site.status(service).get(key) for name, (service, key) in _MEASURES.items()}
-            waiting = {name: int(count) for name, count in found.items() if count is not None}
-            self.samples.append(Sample(at_s, waiting))
+            self.samples.append(Sample(self._now_s(), waiting(self._site)))
+
+
+def waiting(site: Site) -> dict[str, int]:
+    """What waits just now; nothing of a service that says nothing."""
+    found = {name: site.status(service).get(key) for name, (service, key) in _MEASURES.items()}
+    return {name: int(count) for name, count in found.items() if count is not None}
