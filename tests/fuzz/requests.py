@@ -33,12 +33,11 @@ _PARAMETERS = (
 
 @dataclass(frozen=True)
 class Facts:
-    """What is right just now: a booking, its link, a type, a free time, and the credentials of the team."""
+    """What is right at first: bookings with their links, a type, free times, and the credentials of the team."""
 
-    booking_id: str
-    link: str
+    bookings: tuple[tuple[str, str], ...]
     slug: str
-    starts_at: str
+    starts: tuple[str, ...]
     bearer: str
     session: str
     csrf: str
@@ -72,7 +71,7 @@ def _to(draw: Any, route: Route, facts: Facts) -> Request:
     headers = _credentials(draw, facts) + draw(odd.headers())
     body = b""
     if method not in _BODILESS or not draw(_mostly()):
-        media, body = draw(odd.bodies(_right_body(route.path, facts)))
+        media, body = draw(odd.bodies(_right_body(route.path, facts, draw(st.sampled_from(facts.starts)))))
         headers.append(("Content-Type", media))
     return Request(method, target, tuple(headers), body)
 
@@ -82,8 +81,9 @@ def _mostly() -> st.SearchStrategy[bool]:
 
 
 def _path(draw: Any, template: str, facts: Facts) -> str:
+    booking_id, link = draw(st.sampled_from(facts.bookings))
     right = {
-        "booking_id": facts.booking_id, "token": facts.link, "slug": facts.slug, "token_id": facts.booking_id,
+        "booking_id": booking_id, "token": link, "slug": facts.slug, "token_id": booking_id,
         "code": "slot-taken", "path:name": "start.js", "name": "style.css",
     }  # fmt: skip
 
@@ -130,18 +130,18 @@ def _credentials(draw: Any, facts: Facts) -> list[tuple[str, str]]:
     )
 
 
-def _right_body(path: str, facts: Facts) -> dict[str, Any]:
+def _right_body(path: str, facts: Facts, starts_at: str) -> dict[str, Any]:
     customer = {"name": "Ada", "email": "ada@example.org", "timezone": "UTC"}
     login = {"email": facts.email, "password": facts.password, "next": "/scheduling/bookings"}
     by_ending = {
         "/v1/bookings": {
             "meeting_type": facts.slug,
-            "starts_at": facts.starts_at,
+            "starts_at": starts_at,
             "customer": customer,
             "notes": "x",
         },
-        "/book/<slug>": {"starts_at": facts.starts_at, **customer, "idempotency_key": "", "notes": "x"},
-        "/reschedule": {"starts_at": facts.starts_at, "reason": "x"},
+        "/book/<slug>": {"starts_at": starts_at, **customer, "idempotency_key": "", "notes": "x"},
+        "/reschedule": {"starts_at": starts_at, "reason": "x"},
         "/cancel": {"reason": "x"},
         "/session": login,
         "/login": login,
@@ -151,4 +151,4 @@ def _right_body(path: str, facts: Facts) -> dict[str, Any]:
         "/account": {"action": "password", "password": "x", "new_password": "y", "name": "x"},
     }
     found = next((body for ending, body in by_ending.items() if path.endswith(ending)), {})
-    return {**found, "csrf_token": facts.csrf} if not path.startswith("/v1") else found
+    return {**found, "csrf_token": facts.csrf} if "/v1/" not in path else found

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from rebook.moments import use_bundled_zones
+from rebook.moments import format_moment, use_bundled_zones
 from rebook_infra.ports import free_port
 from servers.local_stack import LocalStack
 from servers.people import Team, somebody
@@ -21,6 +21,8 @@ from fuzz.routes import Route, every_route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_BOOKINGS = 20
 
 
 def run(count: int, by_seed: int) -> Counter[int]:
@@ -68,17 +70,16 @@ def _send(judge: Judge, routes: Iterable[Route], facts: Facts, count: int, by_se
 
 
 def _facts(stack: LocalStack) -> Facts:
-    """A type, a booking of it, and credentials, all of them valid."""
+    """A type, bookings of it, and credentials, all of them valid."""
     team = Team.logged_in(stack)
     offered = team.offer()
-    booked = offered.book(offered.start(), somebody()).json()
+    booked = [offered.book(offered.start(number), somebody()).json() for number in range(_BOOKINGS)]
     issued = team.http.post(f"{stack.url}/v1/api-tokens", json={"name": "fuzz"}).json()
-    soon = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT12:00:00Z")
+    tomorrow = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
     return Facts(
-        booking_id=booked["booking_id"],
-        link=booked["manage_url"].rpartition("/")[2],
+        bookings=tuple((one["booking_id"], one["manage_url"].rpartition("/")[2]) for one in booked),
         slug=offered.slug,
-        starts_at=soon,
+        starts=tuple(format_moment(tomorrow + timedelta(hours=hour)) for hour in range(1_000)),
         bearer=issued["token"],
         session=team.http.cookies["rebook_session"],
         csrf=team.http.cookies["rebook_csrf"],
