@@ -326,3 +326,17 @@ def test_a_letter_may_come_twice_where_the_mail_server_took_it_without_saying_so
     mail_twice(made.calls, seen, random.Random(1))
     seen.unanswered.append(seen.mails[-1].message_id)
     assert found(made.calls, seen) == set()
+
+
+def test_a_letter_that_was_taken_without_a_word_may_be_left_out_later():
+    made = specimen()
+    seen = made.seen()
+    index = some(
+        seen.topics[DELIVERIES], random.Random(1), lambda event: event.data["letter"] == "confirmation"
+    )
+    taken = seen.topics[DELIVERIES][index]
+    seen.topics[DELIVERIES][index] = replace(taken, type="rebook.EmailSkipped.v1")
+    rule = CORRUPTIONS[mail_nothing]
+    assert rule in found(made.calls, seen)
+    seen.unanswered.append(taken.data["message_id"])
+    assert rule not in found(made.calls, seen)
