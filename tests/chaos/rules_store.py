@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chaos.case import Rulebook
-from chaos.history import ACKNOWLEDGED, BOOK, CANCEL, MOVE, READ, REFUSED
+from chaos.history import ACKNOWLEDGED, BOOK, CANCEL, MOVE, READ, REFUSED, WRITES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 RULES = Rulebook()
 
-_ANSWERS = frozenset({0, 200, 201, 202, 409, 412, 502, 503})
+_ANSWERS = {
+    READ: frozenset({0, 200, 502, 503}),
+    **dict.fromkeys(WRITES, frozenset({0, 200, 201, 202, 409, 412, 502, 503})),
+}
 
 
 @RULES.rule("every acknowledged write is in the store, as it was answered")
@@ -74,8 +77,10 @@ def refused(case: Case, verdict: Verdict) -> None:
 
 @RULES.rule("refusals are true")
 def true_refusals(case: Case, verdict: Verdict) -> None:
-    for call in case.writes:
-        verdict.expect(call.status in _ANSWERS, f"{_named(call)} was answered {call.status} {call.answer}")
+    for call in case.calls:
+        verdict.expect(
+            call.status in _ANSWERS[call.kind], f"{_named(call)} was answered {call.status} {call.answer}"
+        )
         if call.code == "stale-version":
             verdict.expect("if_match" in call.asked, f"{_named(call)} is stale without an If-Match")
         if call.code == "booking-cancelled":

@@ -16,7 +16,7 @@ from chaos.checker import check
 from chaos.history import History
 from chaos.load import Load
 from chaos.nemesis import Nemesis
-from chaos.reading import read_all
+from chaos.reading import read_at_rest
 from chaos.sampler import Sampler
 from chaos.settling import settle
 from chaos.site import Site
@@ -86,6 +86,6 @@ def _under_fire(site: Site, seconds: float, seed: int) -> Outcome:
     settle(site, _SETTLES_WITHIN_S)
     settled_in_s = time.monotonic() - healed_s
     sampler.stop()
-    seen = read_all(site, team, world.began_s)
+    seen = read_at_rest(site, team, world.began_s, _SETTLES_WITHIN_S)
     verdicts = check(history.calls, seen, nemesis.happened)
     return Outcome(seed, history.calls, nemesis.happened, sampler.samples, verdicts, settled_in_s, seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from servers.waiting import until
@@ -15,22 +16,26 @@ _STILL = {
     "query": {"http": 200, "lag_events": 0},
     "notifier": {"http": 200, "lag_events": 0, "pending_deliveries": 0, "unreported_deliveries": 0},
 }
+_STILL_FOR_S = 2.5  # workers say once a second how far they are
 
 
 def settle(site: Site, within_s: float) -> None:
-    """Return when nothing is under way any more.
+    """Return when nothing has been under way for a while.
 
     Raises:
         AssertionError: in the words of the service that did not come to rest.
     """
     said: dict[str, Any] = {}
+    moved_at_s = time.monotonic()
 
-    def is_still() -> bool:
-        said.clear()
+    def is_at_rest() -> bool:
+        nonlocal moved_at_s
         said.update({service: site.status(service) for service in _STILL})
-        return all(wanted.items() <= said[service].items() for service, wanted in _STILL.items())
+        if not all(wanted.items() <= said[service].items() for service, wanted in _STILL.items()):
+            moved_at_s = time.monotonic()
+        return time.monotonic() - moved_at_s >= _STILL_FOR_S
 
     try:
-        until(is_still, within_s, "rest")
+        until(is_at_rest, within_s, "rest")
     except AssertionError as error:
         raise AssertionError(f"{error}; the services say {said}") from None

@@ -13,8 +13,7 @@ from chaos import offers
 from chaos.checker import check
 from chaos.history import READ, UNCERTAIN, History
 from chaos.load import Load
-from chaos.reading import read_all
-from chaos.settling import settle
+from chaos.reading import read_at_rest
 from chaos.site import Site
 from chaos.world import World
 from rebook.moments import use_bundled_zones
@@ -86,8 +85,7 @@ def _soak(site: Site, seconds: float, seed: int) -> Soaked:
         restart_all(site)
     finally:
         load.stop()
-    settle(site, _SETTLES_WITHIN_S)
-    seen = read_all(site, team, world.began_s)
+    seen = read_at_rest(site, team, world.began_s, _SETTLES_WITHIN_S)
     failed = [call for call in history.calls if _has_failed(call)]
     return Soaked(measures.growths(), history.calls, failed, check(history.calls, seen), seen)
 

@@ -77,7 +77,7 @@ def do_what_was_refused(calls: list[Call], seen: Seen, chance: random.Random) ->
 
 
 def answer_with_an_error(calls: list[Call], seen: Seen, chance: random.Random) -> None:
-    index = some(calls, chance, lambda call: call.kind in WRITES)
+    index = some(calls, chance)
     calls[index] = replace(calls[index], status=chance.choice((500, 404, 422, 401)))
 
 
