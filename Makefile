@@ -43,6 +43,7 @@ bench-relay: $(INSTALLED_DEV) ## Measure how fast a backlog is published, beside
 .PHONY: bench-query
 bench-query: $(INSTALLED_DEV) ## Measure queries beside their bare SQL at three sizes, and replays (many minutes)
 	@$(VENV)/bin/python tests/bench/query.py
+
 .PHONY: bench-notifier
 bench-notifier: $(INSTALLED_DEV) ## Measure how fast letters are sent, beside a bare loop over smtplib
 	@cd tests && ../$(VENV)/bin/python -m bench.notifier
@@ -50,6 +51,25 @@ bench-notifier: $(INSTALLED_DEV) ## Measure how fast letters are sent, beside a 
 .PHONY: proof-notifier
 proof-notifier: $(INSTALLED_DEV) ## Kill the notifier 100 times during 2,000 bookings (a quarter of an hour)
 	@REBOOK_CRASH_BOOKINGS=2000 REBOOK_CRASH_KILLS=100 $(VENV)/bin/python -m pytest -s tests/integration/test_notifier_crashes.py
+
+.PHONY: chaos
+chaos: $(INSTALLED_DEV) ## Kill, freeze and lose everything under load, then check what is left (CHAOS_SECONDS, CHAOS_SEED)
+	@PYTHONPATH=tests $(VENV)/bin/python -m chaos
+
+.PHONY: fuzz
+fuzz: $(INSTALLED_DEV) ## Send malformed, hostile and odd requests to every route (FUZZ_REQUESTS, FUZZ_SEED)
+	@PYTHONPATH=tests $(VENV)/bin/python -m fuzz
+
+.PHONY: soak
+soak: $(INSTALLED_DEV) ## Steady load: nothing grows, and restarts are not felt (SOAK_SECONDS, SOAK_SEED)
+	@PYTHONPATH=tests $(VENV)/bin/python -m soak
+
+.PHONY: proof
+proof: ## Everything that takes long: chaos by three seeds, fuzz, soak, benches (an hour)
+	@for seed in 1 2 3; do CHAOS_SECONDS=600 CHAOS_SEED=$$seed $(MAKE) --no-print-directory chaos || exit 1; done
+	@$(MAKE) --no-print-directory fuzz
+	@SOAK_SECONDS=600 $(MAKE) --no-print-directory soak
+	@$(MAKE) --no-print-directory proof-notifier bench-command bench-relay bench-query bench-notifier
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write docs/asyncapi.yaml and docs/settings.md from the code

@@ -47,7 +47,7 @@ def services(addresses: Addresses, home: Path, listen_host: str, needs: tuple[st
     """The gateway and every process of the services; the latter wait for the servers in `needs`."""
     environment = _base(addresses, home) | {"LISTEN_HOST": "127.0.0.1"}  # only the gateway is for others
     kept = [
-        Process(name, _script(*command), environment, needs, stop_within_s=_SERVICES_STOP_WITHIN_S)
+        Process(name, script(*command), environment, needs, stop_within_s=_SERVICES_STOP_WITHIN_S)
         for name, command in SERVICES.items()
     ]
     at = environment | {"LISTEN_HOST": listen_host}
@@ -55,13 +55,13 @@ def services(addresses: Addresses, home: Path, listen_host: str, needs: tuple[st
 
 
 def migrations(addresses: Addresses, home: Path) -> list[Process]:
-    return [Process(name, _script(*command), _base(addresses, home)) for name, command in MIGRATIONS.items()]
+    return [Process(name, script(*command), _base(addresses, home)) for name, command in MIGRATIONS.items()]
 
 
 def team_member(addresses: Addresses, home: Path, email: str, password: str) -> Process:
     """Adds the first team member; the password goes by the environment, because command lines can be seen."""
     environment = _base(addresses, home) | {"TEAM_PASSWORD": password}
-    return Process("team-add", _script("booking-command", "team", "add", "--if-missing", email), environment)
+    return Process("team-add", script("booking-command", "team", "add", "--if-missing", email), environment)
 
 
 def _base(addresses: Addresses, home: Path) -> dict[str, str]:
@@ -69,7 +69,7 @@ def _base(addresses: Addresses, home: Path) -> dict[str, str]:
     return addresses.environment | temporary
 
 
-def _script(name: str, *arguments: str) -> tuple[str, ...]:
+def script(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(Path(sysconfig.get_path("scripts")) / name), *arguments)
 
 

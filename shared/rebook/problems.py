@@ -77,12 +77,16 @@ PROBLEMS: dict[str, Problem] = {
         429, "Too many requests", "Wait as long as `Retry-After` says, then try again."
     ),
     "internal-error": Problem(
-        500, "Something went wrong on our side", "Nothing was changed. Try again later."
+        500,
+        "Something went wrong on our side",
+        "It has been recorded. Try again later; with the same Idempotency-Key nothing happens twice.",
     ),
     "bad-gateway": Problem(502, "A part of the service is not answering", "Try again in a moment."),
     "busy": Problem(503, "Too much is happening at once", "Nothing was changed. Try again in a second."),
     "unavailable": Problem(
-        503, "The service cannot reach its database", "Nothing was changed. Try again in a moment."
+        503,
+        "The service cannot reach its database",
+        "Try again in a moment; with the same Idempotency-Key nothing happens twice.",
     ),
     "not-yet": Problem(503, "The change is recorded but not visible yet", "Ask again in a second."),
 }

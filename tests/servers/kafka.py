@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -35,7 +36,10 @@ _CONTAINER_PORT = 9092
 
 
 class Kafka(Protocol):
-    """A running broker that tests may stop and start again; it keeps its address."""
+    """A running broker that tests may stop, hurt and start again; it keeps its address.
+
+    `begin` does not wait; `kill` and `forget` leave it down, and what it has forgotten is all its topics.
+    """
 
     kind: str
     bootstrap_servers: str
@@ -44,15 +48,20 @@ class Kafka(Protocol):
     def wait_ready(self) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
+    def kill(self) -> None: ...
+    def forget(self) -> None: ...
+    def freeze(self) -> None: ...
+    def thaw(self) -> None: ...
     def close(self) -> None: ...
 
 
 class ProcessKafka:
-    """A broker that is a process of ours."""
+    """A broker that is a process of ours and keeps its files, if any, in `home/kafka`."""
 
     def __init__(self, kind: str, port: int, process: Process, log: Path) -> None:
         self.kind = kind
         self.bootstrap_servers = f"127.0.0.1:{port}"
+        self._data = log.with_name("kafka")
         self._server = Server(process, log, lambda: _accepts(port) and _answers(port))
         self.begin, self.wait_ready, self.start = (
             self._server.begin,
@@ -61,6 +70,10 @@ class ProcessKafka:
         )
         self.stop = self.close = self._server.stop
         self.kill, self.freeze, self.thaw = self._server.kill, self._server.freeze, self._server.thaw
+
+    def forget(self) -> None:
+        self.kill()
+        shutil.rmtree(self._data, ignore_errors=True)
 
 
 class ContainerKafka:
@@ -105,6 +118,20 @@ class ContainerKafka:
 
     def stop(self) -> None:
         self._container.get_wrapped_container().stop()
+
+    def kill(self) -> None:
+        self._container.get_wrapped_container().kill()
+
+    def forget(self) -> None:
+        with contextlib.closing(KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)) as admin:
+            admin.delete_topics([name for name in admin.list_topics() if not name.startswith("__")])
+        self.kill()
+
+    def freeze(self) -> None:
+        self._container.get_wrapped_container().pause()
+
+    def thaw(self) -> None:
+        self._container.get_wrapped_container().unpause()
 
     def close(self) -> None:
         self._container.stop()

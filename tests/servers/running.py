@@ -63,6 +63,13 @@ class Server:
             self._running.wait()
             self._running = None
 
+    def crash(self) -> None:
+        """Have it end at once and in disorder (SIGQUIT: PostgreSQL's immediate shutdown)."""
+        assert self._running
+        self._running.send_signal(signal.SIGQUIT)
+        self._running.wait()
+        self._running = None
+
     def freeze(self) -> None:
         """Stop it from doing anything while its connections stay open; `thaw` ends that."""
         assert self._running

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, redirect, request
 from marshmallow import Schema, ValidationError
@@ -72,7 +73,7 @@ def refused(refusal: Refused) -> Response | None:
     path = page.format(**(request.view_args or {}))
     fields = {} if refusal.code == "body-too-large" else request.form
     kept = {name: value for name, value in fields.items() if name not in _NEVER_KEPT}
-    answer = see_other(path)
+    answer = see_other(quote(path))  # decoded, it may hold what no header can
     errors = {name: said for name, said in (refusal.errors or {}).items() if name != KEY_HEADER}
     drafts().write(answer, path, Draft(refusal.code, refusal.detail, errors, kept))
     return answer

@@ -72,6 +72,12 @@ class Database:
 
 
 def _fetched(cursor: Cursor, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
-    cursor.execute(statement, values)
+    try:
+        cursor.execute(statement, values)
+    except psycopg2.DatabaseError as error:
+        # What libpq makes up where the server falls silent comes as this very class, with no code and no subclass.
+        if type(error) is psycopg2.DatabaseError:
+            raise psycopg2.OperationalError(str(error)) from error
+        raise
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
