@@ -49,8 +49,7 @@ def read_at_rest(site: Site, team: dict[str, str], began_s: float, within_s: flo
 
 def _read(site: Site, team: dict[str, str], began_s: float) -> Seen:
     with psycopg.connect(site.environment["BOOKING_COMMAND_DATABASE_URL"]) as connection:
-        [(store_id,)] = connection.execute("SELECT store_id FROM store")
-        contract = Contract(store_id)
+        contract = Contract.of_store(connection)
         store = [contract.event(Stored(*row))[2] for row in connection.execute(_STORED)]
         holds = [Hold(*row) for row in connection.execute(_HOLDS)]
         keys = {key: (booking_id, version) for key, booking_id, version in connection.execute(_KEYS)}
