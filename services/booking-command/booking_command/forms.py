@@ -12,6 +12,7 @@ from rebook.drafts import Draft
 from rebook.events import CUSTOMER
 from rebook.problems import Refused, flat, malformed
 from rebook.sessions import CSRF_FIELD
+from rebook.web import BODY_MAX_BYTES
 
 from booking_command.access import access
 from booking_command.api import confirm_for_customer
@@ -71,7 +72,7 @@ def refused(refusal: Refused) -> Response | None:
     if page is None:
         return None
     path = page.format(**(request.view_args or {}))
-    fields = {} if refusal.code == "body-too-large" else request.form
+    fields = {} if (request.content_length or 0) > BODY_MAX_BYTES else request.form
     kept = {name: value for name, value in fields.items() if name not in _NEVER_KEPT}
     answer = see_other(quote(path))  # decoded, it may hold what no header can
     errors = {name: said for name, said in (refusal.errors or {}).items() if name != KEY_HEADER}
