@@ -26,6 +26,7 @@ from rebook.assignment import TopicsChanged
 from rebook.kafka import KafkaError, KafkaSettings, admin, consumer, topic_ids
 from rebook.offsets import Overtaken
 from rebook.parking import Handle, HandleAll, VersionGap
+from rebook.postgres import connect
 from rebook.progress import Progress
 from rebook.reading import Reading
 
@@ -105,7 +106,7 @@ class Consumer:
         """One session, with connections of its own."""
         patience = {"bootstrap_timeout_ms": _PATIENCE_MS}
         with (
-            closing(psycopg2.connect(self._database_url, connect_timeout=3)) as connection,
+            closing(connect(self._database_url, connect_timeout=3)) as connection,
             admin(self._kafka, request_timeout_ms=_PATIENCE_MS, **patience) as topics,
         ):
             self._work.prepare(connection)

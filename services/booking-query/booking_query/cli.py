@@ -13,6 +13,7 @@ from rebook.console import sentences, stop_on_signals
 from rebook.dead_letters_cli import dead_letters
 from rebook.migrations import migrate as apply
 from rebook.moments import use_bundled_zones
+from rebook.postgres import connect
 from rebook.serving import serve
 from rebook.settings import load
 
@@ -62,13 +63,13 @@ def migrate() -> None:
 
     Example: booking-query migrate
     """
-    with closing(psycopg2.connect(load(OwnerSettings).database_url)) as connection:
+    with closing(connect(load(OwnerSettings).database_url)) as connection:
         for name in apply(connection, [files("rebook") / "sql", files("booking_query") / "sql"]):
             click.echo(f"applied {name}")
 
 
 def _read_tables() -> tuple[Connection, Handle]:
-    return psycopg2.connect(load(DatabaseSettings).database_url), project_one
+    return connect(load(DatabaseSettings).database_url), project_one
 
 
 main.add_command(dead_letters("booking-query", _read_tables))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
+from rebook.postgres import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +60,7 @@ class Database:
 
     def _connection(self) -> Connection:
         if getattr(self._threads, "connection", None) is None:
-            connection = psycopg2.connect(self._url, connect_timeout=2, options="-c timezone=UTC")
+            connection = connect(self._url, connect_timeout=2, options="-c timezone=UTC")
             connection.autocommit = True
             self._threads.connection = connection
         found: Connection = self._threads.connection
@@ -72,12 +73,6 @@ class Database:
 
 
 def _fetched(cursor: Cursor, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
-    try:
-        cursor.execute(statement, values)
-    except psycopg2.DatabaseError as error:
-        # What libpq makes up where the server falls silent comes as this very class, with no code and no subclass.
-        if type(error) is psycopg2.DatabaseError:
-            raise psycopg2.OperationalError(str(error)) from error
-        raise
+    cursor.execute(statement, values)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

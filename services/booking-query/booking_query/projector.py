@@ -7,9 +7,9 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import psycopg2
 from rebook.consumer import Consumer, Work
 from rebook.kafka import BOOKINGS, DELIVERIES, MEETING_TYPES, TEAM
+from rebook.postgres import connect
 from rebook.serving import answer_health
 
 from booking_query import projection_bookings, projection_team  # noqa: F401 - they register their projections
@@ -80,7 +80,7 @@ class Counts:
     def fold(self) -> None:
         """Fold now, unless another projector does."""
         with (
-            closing(psycopg2.connect(self._database_url, connect_timeout=3)) as connection,
+            closing(connect(self._database_url, connect_timeout=3)) as connection,
             connection,
             connection.cursor() as cursor,
         ):

@@ -18,7 +18,7 @@ def create_app(settings: WebProcessSettings | None = None) -> Flask:
     """The notifier's WSGI application; without `settings` it reads the environment."""
     settings = settings or load(WebProcessSettings)
     logs.configure("notifier")
-    app = web.new_app("notifier", settings.public_url, settings.trusted_proxies)
+    app = web.new_app("notifier", settings.public_url, settings.trusted_proxies, static_folder=None)
     app.extensions["rebook_database_url"] = settings.database_url
     app.register_blueprint(health.blueprint)
     return app

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 import psycopg2
-from rebook import logs
+from rebook import logs, postgres
 from rebook.console import sentences
 from rebook.dead_letters_cli import dead_letters
 from rebook.kafka import BOOKINGS
@@ -75,7 +75,7 @@ def migrate() -> None:
     Example: notifier migrate
     """
     folders = [files("rebook") / "sql", files("notifier") / "sql"]
-    with closing(psycopg2.connect(load(OwnerSettings).owner_database_url)) as connection:
+    with closing(postgres.connect(load(OwnerSettings).owner_database_url)) as connection:
         for name in apply(connection, folders):
             click.echo(f"applied {name}")
 

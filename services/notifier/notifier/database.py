@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import structlog
 from psycopg2.extras import register_uuid
+from rebook import postgres
 from rebook.kafka import KafkaError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _LOST = (psycopg2.OperationalError, psycopg2.InterfaceError, KafkaError)
 
 def connect(url: str) -> Connection:
     """A connection on which whoever holds locks and falls silent is cut off by the server."""
-    connection = psycopg2.connect(url, connect_timeout=3)
+    connection = postgres.connect(url, connect_timeout=3)
     prepare(connection)
     return connection
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 from flask import Blueprint, current_app
 from rebook.health import ready, tell_status
+from rebook.postgres import connect
 from rebook.progress import SILENT_AFTER_S, status
 
 from notifier.inbox import NAME
@@ -82,4 +83,4 @@ def _backlog(cursor: Cursor) -> tuple[int, int, int]:
 
 
 def _connect() -> Connection:
-    return psycopg2.connect(current_app.extensions["rebook_database_url"], connect_timeout=2)
+    return connect(current_app.extensions["rebook_database_url"], connect_timeout=2)
