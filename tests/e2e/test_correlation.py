@@ -67,5 +67,7 @@ def test_the_id_of_a_request_is_in_its_events_letters_and_logs(stack, smtp):
     assert on_topic(stack, BOOKINGS, wanted) == {"rebook.BookingConfirmed.v1"}
     until(lambda: on_topic(stack, DELIVERIES, wanted), PATIENCE_S, "an event about a letter")
     assert letters_of(stack, wanted) == {"confirmation", "team-confirmation"}
-    assert in_log(stack, "booking-command-web", wanted) == {"request"}
+    until(
+        lambda: in_log(stack, "booking-command-web", wanted) == {"request"}, PATIENCE_S, "the request's line"
+    )
     until(lambda: in_log(stack, "notifier-worker", wanted), PATIENCE_S, "the letter in the worker's log")

@@ -18,6 +18,7 @@ from rebook_infra.ports import free_port
 from rebook_infra.supervisor import Process
 from servers.nginx import nginx
 from servers.running import Server
+from servers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Kind = Callable[[Path, int, dict[str, str], str], Process]
 
 PUBLIC_URL = "https://book.example.org"
+PATIENCE_S = 10
 
 TOKEN = "0123456789abcdef0123456789abcdef.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE"
 
@@ -272,8 +274,7 @@ def test_the_log_shows_routes_and_neither_tokens_nor_query_strings(gateway: Gate
     with socket.create_connection(("127.0.0.1", gateway.port)) as raw:
         raw.sendall(f"GET /manage/{TOKEN} NONSENSE\r\n\r\n".encode())
         raw.recv(1000)
-    log = gateway.log.read_text()
-    assert {"/manage/…", "/v1/manage/…/slots", "/odd/…"} <= routes(log)
+    log = log_once(gateway, lambda log: {"/manage/…", "/v1/manage/…/slots", "/odd/…"} <= routes(log))
     assert TOKEN[:20] not in log
     assert "next=" not in log
 
@@ -299,16 +300,25 @@ def test_what_a_client_calls_its_request_or_else_nginx_does_reaches_service_and_
     assert headers["x-correlation-id"] == "abc-1"
     made = own_nginx.told("GET", "/", {"X-Correlation-Id": "not one id"})["headers"]["x-correlation-id"]
     assert re.fullmatch("[0-9a-f]{32}", made)
-    assert [line["correlation_id"] for line in logged(own_nginx.log.read_text())][-2:] == ["abc-1", made]
+    log_once(own_nginx, lambda log: [line["correlation_id"] for line in logged(log)][-2:] == ["abc-1", made])
 
 
 def test_ordinary_routes_stay_readable(gateway: Gateway):
     gateway.ask("GET", "/v1/meeting-types/intro-call/slots?from=2030-11-05")
     gateway.ask("GET", "/static/app.css")
     gateway.ask("GET", "/manage")
-    assert {"/v1/meeting-types/intro-call/slots", "/static/app.css", "/manage"} <= routes(
-        gateway.log.read_text()
-    )
+    readable = {"/v1/meeting-types/intro-call/slots", "/static/app.css", "/manage"}
+    log_once(gateway, lambda log: readable <= routes(log))
+
+
+def log_once(gateway: Gateway, says: Callable[[str], bool]) -> str:
+    """The log as soon as it says so: a request's line is written after its answer has left."""
+
+    def once_said() -> str:
+        log = gateway.log.read_text()
+        return log if says(log) else ""
+
+    return until(once_said, PATIENCE_S, "the line in the log")
 
 
 def routes(log: str) -> set[str]:
