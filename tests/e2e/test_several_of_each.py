@@ -34,6 +34,8 @@ class Second:
     def __init__(self, stack: LocalStack, logs: Path) -> None:
         self.ports = {name: free_port() for name in SERVICES}
         self.servers = {name: self._server(name, stack, logs) for name in SERVICES}
+
+    def start(self) -> None:
         for server in self.servers.values():
             server.begin()
         for server in self.servers.values():
@@ -57,7 +59,7 @@ class Second:
     def _is_ready(self, name: str) -> bool:
         try:
             return requests.get(f"{self.url(name)}/readyz", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
 
@@ -69,8 +71,11 @@ def variable_of(process: str) -> str:
 def second(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
     stack.wait_ready()
     running = Second(stack, tmp_path_factory.mktemp("second"))
-    yield running
-    running.close()
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
     stack.wait_ready()
 
 

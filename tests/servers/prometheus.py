@@ -57,5 +57,5 @@ class Prometheus:
     def _answers(self) -> bool:
         try:
             return requests.get(f"{self._url}/-/ready", timeout=1).status_code == 200
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
