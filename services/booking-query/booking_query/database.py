@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 from rebook.postgres import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+T = TypeVar("T")
 Row = dict[str, Any]
 
 _LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
@@ -27,36 +27,30 @@ class Database:
         self._url = url
         self._threads = threading.local()
 
-    def rows(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
-        """Every row as column -> value.
+    def read(self, look: Callable[[Cursor], T]) -> T:
+        """What `look` makes of a cursor; once more on a new connection where the old one turns out to be lost.
 
         Raises:
             psycopg2.OperationalError: PostgreSQL is gone.
         """
         try:
             with self._connection().cursor() as cursor:
-                return _fetched(cursor, statement, values)
+                return look(cursor)
         except _LOST:
             self._forget()
         with self._connection().cursor() as cursor:
-            return _fetched(cursor, statement, values)
+            return look(cursor)
+
+    def rows(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
+        """Every row as column -> value.
+
+        Raises:
+            psycopg2.OperationalError: PostgreSQL is gone.
+        """
+        return self.read(lambda cursor: _fetched(cursor, statement, values))
 
     def row(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
         return next(iter(self.rows(statement, values)), None)
-
-    @contextmanager
-    def cursor(self) -> Iterator[Cursor]:
-        """A cursor for several statements in a row; a connection that is lost meanwhile is made anew next time.
-
-        Raises:
-            psycopg2.OperationalError, psycopg2.InterfaceError: PostgreSQL is gone, or was since the last time.
-        """
-        try:
-            with self._connection().cursor() as cursor:
-                yield cursor
-        except _LOST:
-            self._forget()
-            raise
 
     def _connection(self) -> Connection:
         if getattr(self._threads, "connection", None) is None:

@@ -29,9 +29,8 @@ def readiness() -> tuple[dict[str, str], int]:
 def service_status() -> tuple[bool, dict[str, Any]]:
     """Whether the projector does its job and has caught up once since it started; and the facts."""
     try:
-        with _database().cursor() as cursor:
-            is_well, facts = status(cursor, NAME)
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        is_well, facts = _database().read(lambda cursor: status(cursor, NAME))
+    except psycopg2.OperationalError:
         return False, {"database": "unavailable"}
     return is_well, {"database": "available", **facts}
 
