@@ -110,3 +110,17 @@ def test_times_come_in_the_visitors_own_zone_and_in_any_other(gallery, browser):
     page.get_by_role("link", name="13:30", exact=True).click()
     expect(page.get_by_text("Asia/Kolkata, UTC+5:30")).to_be_visible()
     context.close()
+
+
+def test_no_time_of_the_former_zone_can_be_chosen_while_another_is_on_its_way(gallery, browser):
+    context = browser.new_context(timezone_id="Europe/Berlin")
+    page = context.new_page()
+    page.goto(f"{gallery.url(BOOK)}?date=2030-11-06")
+    held = []
+    page.route("**/*Asia%2FKolkata*", lambda route: held.append(route), times=1)
+    page.get_by_label("Times are shown in").select_option("Asia/Kolkata")
+    expect(page.locator("[data-part=times]")).to_have_js_property("inert", True)
+    held.pop().continue_()
+    page.get_by_role("link", name="13:30", exact=True).click()
+    expect(page.get_by_text("Asia/Kolkata, UTC+5:30")).to_be_visible()
+    context.close()

@@ -117,10 +117,16 @@ picker.addEventListener("click", (event) => {
   show(link.href, () => (date ? focusDay(date) : fromTimes ? grid().querySelector("[aria-current]") : null));
 });
 
+/** Times that still stand in the former zone cannot be chosen: the zone's name beside them is another already. */
+function showInZone(url) {
+  part("times").inert = true;
+  show(url);
+}
+
 function inZone(form) {
   const url = new URL(form.action || location.href);
   url.search = new URLSearchParams(new FormData(form));
-  show(url);
+  showInZone(url);
 }
 
 begin();
@@ -131,6 +137,6 @@ if (picker.hasAttribute("data-own-zone")) {
     const url = new URL(location.href);
     url.searchParams.set("timezone", detected);
     selectZone(detected);
-    show(url);
+    showInZone(url);
   }
 }
