@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _BOOKING_FACTS = (
     *("booking_id", "version", "status", "meeting_type", "title", "location", "customer", "notes"),
     *("starts_at", "ends_at", "host", "created_at", "updated_at", "reschedules"),
+    *("cancelled_at", "cancel_reason"),
 )
 _TOKEN_FACTS = ("id", "name", "created_at", "created_by")
 _HISTORY_FACTS = ("at", "type", "by", "from", "to", "letter", "recipient", "minutes_before", "reason")
@@ -27,15 +28,23 @@ _TEAM_ONLY_FACTS = ("notify",)
 class Json(JSONProvider):
     """Writes answers, moments in UTC among them: bookings by the fifty take a third of the time they took."""
 
+    def response(self, *args: Any, **_: Any) -> Response:
+        (answer,) = args
+        return Response(_written(answer), mimetype="application/json")
+
     def dumps(self, obj: Any, **_: Any) -> str:
-        return orjson.dumps(obj, option=orjson.OPT_UTC_Z).decode()
+        return _written(obj).decode()
 
     def loads(self, s: str | bytes, **_: Any) -> Any:
         return orjson.loads(s)
 
 
+def _written(answer: Any) -> bytes:
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+
+
 def bookings(page: Page) -> Response:
-    return jsonify({"items": [_booking(item) for item in page.items], "next_cursor": page.next_cursor})
+    return jsonify({"items": [_stated(item) for item in page.items], "next_cursor": page.next_cursor})
 
 
 def booking(found: Mapping[str, Any], history: list[dict[str, Any]]) -> Response:
@@ -73,8 +82,14 @@ def api_tokens(found: list[dict[str, Any]]) -> Response:
 
 
 def _booking(found: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: found[name] for name in _BOOKING_FACTS}
-    return shown | {name: found[name] for name in ("cancelled_at", "cancel_reason") if found[name]}
+    return _stated({name: found[name] for name in _BOOKING_FACTS})
+
+
+def _stated(facts: dict[str, Any]) -> dict[str, Any]:
+    for name in ("cancelled_at", "cancel_reason"):
+        if not facts[name]:
+            del facts[name]
+    return facts
 
 
 def _history_entry(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,8 +37,8 @@ def protect(response: Response) -> Response:
         wanted |= {"X-Robots-Tag": "noindex, nofollow"}
     if response.mimetype == "text/html":
         wanted.setdefault("Cache-Control", "no-store")  # a page from a cache would bring back a used form
-    for name, value in wanted.items():
-        response.headers.setdefault(name, value)
+    present = {name.title() for name in response.headers.keys()}  # noqa: SIM118 - iterating gives pairs
+    response.headers.extend({name: value for name, value in wanted.items() if name.title() not in present})
     return response
 
 

@@ -9,41 +9,26 @@ from rebook.moments import parse_moment
 if TYPE_CHECKING:
     from booking_query.database import Row
 
-_PLAIN = (
-    "booking_id",
-    "version",
-    "status",
-    "meeting_type",
-    "title",
-    "starts_at",
-    "ends_at",
-    "location",
-    "notes",
-    "created_at",
-    "updated_at",
-    "cancelled_at",
-    "cancel_reason",
-    "reschedules",
-    "timezone",
-    "duration_minutes",
-    "reschedule_cutoff_minutes",
-    "cancel_cutoff_minutes",
-)
 _MOMENTS_OF_MOVE = ("from", "from_ends_at", "to", "to_ends_at")
 _PEOPLE = ("host_name", "host_email", "customer_name", "customer_email", "customer_timezone")
-BOOKING_COLUMNS = ", ".join((*_PLAIN, *_PEOPLE))
+_FACTS = (
+    *("booking_id", "version", "status", "meeting_type", "title", "location", "notes"),
+    *("starts_at", "ends_at", "created_at", "updated_at", "reschedules", "cancelled_at", "cancel_reason"),
+)
+_TERMS = ("timezone", "duration_minutes", "reschedule_cutoff_minutes", "cancel_cutoff_minutes")
+LISTED_COLUMNS = ", ".join((*_FACTS, *_PEOPLE))
+BOOKING_COLUMNS = ", ".join((*_FACTS, *_PEOPLE, *_TERMS))
 
 
 def booking_of(row: Row) -> dict[str, Any]:
-    """A booking: the JSON's facts with the host's address, and the frozen terms beside them."""
-    booking = {name: row[name] for name in _PLAIN}
-    booking["host"] = {"name": row["host_name"], "email": row["host_email"]}
-    booking["customer"] = {
-        "name": row["customer_name"],
-        "email": row["customer_email"],
-        "timezone": row["customer_timezone"],
+    """A booking, out of a row that is given up: the JSON's facts, and the frozen terms where they were read."""
+    row["host"] = {"name": row.pop("host_name"), "email": row.pop("host_email")}
+    row["customer"] = {
+        "name": row.pop("customer_name"),
+        "email": row.pop("customer_email"),
+        "timezone": row.pop("customer_timezone"),
     }
-    return booking
+    return row
 
 
 def meeting_type_of(row: Row) -> dict[str, Any]:
