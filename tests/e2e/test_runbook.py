@@ -106,7 +106,7 @@ class Operator:
     def a_letter_whose_cause_is_mended(self) -> dict[str, str]:
         """A move that could not be applied because of a defect that is gone."""
         booking = self.a_booking()["BOOKING"]
-        with self._tables("BOOKING_QUERY_DATABASE_URL") as cursor:
+        with self._tables("BOOKING_QUERY_OWNER_DATABASE_URL") as cursor:
             cursor.execute(_REFUSE_MOVES)
         moved = self._team.http.post(
             f"{self.stack.url}/v1/bookings/{booking}/reschedule", json={"starts_at": self._offered.start(2)}
@@ -114,7 +114,7 @@ class Operator:
         assert moved.status_code == 200, moved.text
         letter = f"{booking}:2"
         self._wait_until_it_is_dead(letter)
-        with self._tables("BOOKING_QUERY_DATABASE_URL") as cursor:
+        with self._tables("BOOKING_QUERY_OWNER_DATABASE_URL") as cursor:
             cursor.execute(_MEND)
         return {"LETTER": letter}
 
@@ -138,6 +138,9 @@ class Operator:
         assert added.returncode == 0, added.stderr
         return {"EMAIL": email, "TEAM_PASSWORD": "another long enough password"}
 
+    def a_newcomer(self) -> dict[str, str]:
+        return {"EMAIL": somebody()}
+
     def _wait_until_it_is_dead(self, letter: str) -> None:
         def is_listed() -> bool:
             return letter in self.types("booking-query dead-letters list").stdout
@@ -159,6 +162,7 @@ SITUATIONS: dict[str, Callable[[Operator], dict[str, str]]] = {
     "dead-letters show": Operator.a_letter_whose_cause_is_mended,
     "dead-letters discard": Operator.a_letter_that_nobody_can_apply,
     "$EMAIL": Operator.a_member,
+    "team add": Operator.a_newcomer,
 }
 
 
