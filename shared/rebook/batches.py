@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg2
 import structlog
 
-from rebook import offsets, parking
+from rebook import offsets, parking, stale_topics
 from rebook.cloudevents import NotAnEvent, event_of
+from rebook.events import CUSTOMER_ERASED
 from rebook.parking import ERROR, GAP, QUEUED, reason_of, stream_of
+from rebook.topics import DEAD_LETTERS
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from rebook.assignment import Assignment
     from rebook.cloudevents import Event
     from rebook.offsets import Position
-    from rebook.parking import Handle, HandleAll, Stream
+    from rebook.parking import Forget, Handle, HandleAll, Stream
 
     Arrivals = dict[TopicPartition, list["Arrival"]]
 
@@ -53,16 +55,23 @@ class Batches:
     Args:
         handle: applies one event that has waited for its time, or behind one that has.
         handle_all: applies all the others of a batch together.
+        forget: blanks the rows of an erased customer's booking, where its event has to wait.
     """
 
     def __init__(
-        self, connection: Connection, assignment: Assignment, handle: Handle, handle_all: HandleAll
+        self,
+        connection: Connection,
+        assignment: Assignment,
+        handle: Handle,
+        handle_all: HandleAll,
+        forget: Forget,
     ) -> None:
         self.last_time = ""
         self._connection = connection
         self._assignment = assignment
         self._handle = handle
         self._handle_all = handle_all
+        self._forget_rows = forget
         self._reasons: dict[TopicPartition, str] = {}
 
     def work_off(self, arrived: Arrivals) -> None:
@@ -137,8 +146,21 @@ class Batches:
         _park_gaps(cursor, [(*free[place], why) for place, why in sorted(gaps.items())])
         for record, event in behind:
             self._apply_behind(cursor, record, event, parked)
+        self._forget(cursor, [event for _, event in events if event.type == CUSTOMER_ERASED])
         if events:
             self.last_time = events[-1][1].time
+
+    def _forget(self, cursor: Cursor, erasures: list[Event]) -> None:
+        """Blank at once what is parked about erased customers' bookings, and have the dead letters told anew.
+
+        An erasure that has to wait for its turn blanks the rows that are there already.
+        """
+        for event in erasures:
+            parking.forget(cursor, event.subject)
+            if parking.waits(cursor, event):
+                self._forget_rows(event.subject, cursor)
+        if erasures:
+            stale_topics.note(cursor, DEAD_LETTERS)
 
     def _events(self, cursor: Cursor, batch: Arrivals) -> list[tuple[ConsumerRecord, Event]]:
         """Those of a batch, in order; what is none is set aside."""

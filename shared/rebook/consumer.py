@@ -25,7 +25,7 @@ import structlog
 from rebook.assignment import TopicsChanged
 from rebook.kafka import KafkaError, KafkaSettings, admin, consumer, topic_ids
 from rebook.offsets import Overtaken
-from rebook.parking import Handle, HandleAll, VersionGap
+from rebook.parking import Forget, Handle, HandleAll, VersionGap
 from rebook.postgres import connect
 from rebook.progress import Progress
 from rebook.reading import Reading
@@ -67,6 +67,7 @@ class Work:
             gap `handle` would have raised, and why, and has changed nothing for them.
         after_batch: called after each commit and whenever nothing came for a tenth of a second.
         prepare: called with every new connection before `handle` sees its cursors.
+        forget: blanks the rows of an erased customer's booking whose event has to wait for its turn.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Work:
     handle_all: HandleAll | None = None
     after_batch: Callable[[], None] = _nothing
     prepare: Callable[[Connection], None] = _nothing
+    forget: Forget = _nothing
 
 
 class Consumer:

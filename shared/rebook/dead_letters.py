@@ -1,16 +1,19 @@
-"""Tells the dead-letters topic what is parked and waits for an operator; the table stays the truth."""
+"""Tells the dead-letters topic what is parked and waits for an operator; the table stays the truth.
+
+Each service tells of its own, in every topic of that name: one that was lost, or dropped because it held what has
+been erased, is told again.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rebook.kafka import DEAD_LETTERS, ensure_topic, producer
+from rebook.kafka import DEAD_LETTERS, ensure_topic, producer, topic_ids
 from rebook.parking import ERROR, GAP, UNREADABLE, raw_headers
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
     from psycopg2.extensions import connection as Connection  # noqa: N812
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from rebook.kafka import KafkaSettings
 
@@ -18,24 +21,44 @@ GAP_PATIENCE_S = 3  # a gap while a topic is refilled ends by itself and is no n
 _AT_ONCE = 500
 _SEND_TIMEOUT_S = 10
 
-_UNANNOUNCED = """
+_WORTH_TELLING = "(kind IN (%s, %s) OR kind = %s AND parked_at < now() - make_interval(secs => %s))"
+_ANY = f"SELECT EXISTS (SELECT FROM parked_events WHERE {_WORTH_TELLING})"  # noqa: S608 - a constant
+_UNANNOUNCED = f"""
     SELECT source, stream, sequence, kind, reason, topic, key, headers, value FROM parked_events
-    WHERE announced_at IS NULL
-      AND (kind IN (%s, %s) OR kind = %s AND parked_at < now() - make_interval(secs => %s))
+    WHERE {_WORTH_TELLING} AND announced_in IS DISTINCT FROM %s
     ORDER BY parked_at LIMIT %s FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - a constant
+_KINDS = (ERROR, UNREADABLE, GAP, GAP_PATIENCE_S)
+_MARK = """
+    UPDATE parked_events SET announced_at = now(), announced_in = %s
+    WHERE source = %s AND stream = %s AND sequence = %s
 """
 
 
 def announce(connection: Connection, admin: KafkaAdminClient, settings: KafkaSettings, worker: str) -> int:
     """Write new dead letters to the topic, each at least once; how many. They keep their keys and headers."""
     with connection, connection.cursor() as cursor:
-        cursor.execute(_UNANNOUNCED, (ERROR, UNREADABLE, GAP, GAP_PATIENCE_S, _AT_ONCE))
+        cursor.execute(_ANY, _KINDS)
+        if cursor.fetchone() == (False,):
+            return 0
+        topic_id = _topic_id(admin, settings)
+        cursor.execute(_UNANNOUNCED, (*_KINDS, topic_id, _AT_ONCE))
         letters = cursor.fetchall()
         if letters:
-            ensure_topic(admin, settings, DEAD_LETTERS)
             _send(settings, worker, letters)
-            _mark(cursor, letters)
+            for letter in letters:
+                cursor.execute(_MARK, (topic_id, *letter[:3]))
     return len(letters)
+
+
+def _topic_id(admin: KafkaAdminClient, settings: KafkaSettings) -> str:
+    """Of the topic as it is now; it is made where it is missing."""
+    topic = settings.topic(DEAD_LETTERS)
+    found = topic_ids(admin, [topic])
+    if topic not in found:
+        ensure_topic(admin, settings, DEAD_LETTERS)
+        found = topic_ids(admin, [topic])
+    return found.get(topic, "")
 
 
 def _send(settings: KafkaSettings, worker: str, letters: list[tuple[Any, ...]]) -> None:
@@ -58,11 +81,3 @@ def _record(
         "value": value and bytes(value),
         "headers": raw_headers(headers) + [(name, text.encode()) for name, text in why.items()],
     }
-
-
-def _mark(cursor: Cursor, letters: list[tuple[Any, ...]]) -> None:
-    for letter in letters:
-        cursor.execute(
-            "UPDATE parked_events SET announced_at = now() WHERE source = %s AND stream = %s AND sequence = %s",
-            letter[:3],
-        )

@@ -17,6 +17,7 @@ BOOKING_CONFIRMED = "rebook.BookingConfirmed.v1"
 BOOKING_RESCHEDULED = "rebook.BookingRescheduled.v1"
 BOOKING_CANCELLED = "rebook.BookingCancelled.v1"
 CONFIRMATION_RESEND_REQUESTED = "rebook.ConfirmationResendRequested.v1"
+CUSTOMER_ERASED = "rebook.CustomerErased.v1"
 MEETING_TYPE_DEFINED = "rebook.MeetingTypeDefined.v1"
 MEETING_TYPE_DELETED = "rebook.MeetingTypeDeleted.v1"
 TEAM_MEMBER_ADDED = "rebook.TeamMemberAdded.v1"
@@ -30,6 +31,7 @@ EMAIL_FAILED = "rebook.EmailFailed.v1"
 EMAIL_SKIPPED = "rebook.EmailSkipped.v1"
 
 CUSTOMER = "customer"  # the actor of what a customer does; a team member's is their address
+OPERATOR = "operator"  # the actor of what is done on the console
 LETTERS = (
     "confirmation",
     "rescheduled",
@@ -127,6 +129,17 @@ class ConfirmationResendRequested(EventSchema):
     actor = text()
 
 
+class CustomerErased(EventSchema):
+    """The customer's personal data is gone from this booking's events; the booking stands as it did.
+
+    Copies of earlier events may still hold it: whoever keeps some blanks `customer` (but for the zone), `notes` and
+    every `reason`, and addresses that letters went to.
+    """
+
+    booking_id = fields.UUID(required=True)
+    actor = text()
+
+
 class MeetingTypeDefined(EventSchema, MeetingTypeFacts):
     """A meeting type was added or changed: the whole definition, defaults filled in."""
 
@@ -215,6 +228,7 @@ SCHEMAS: dict[str, type[EventSchema]] = {
     BOOKING_RESCHEDULED: BookingRescheduled,
     BOOKING_CANCELLED: BookingCancelled,
     CONFIRMATION_RESEND_REQUESTED: ConfirmationResendRequested,
+    CUSTOMER_ERASED: CustomerErased,
     MEETING_TYPE_DEFINED: MeetingTypeDefined,
     MEETING_TYPE_DELETED: MeetingTypeDeleted,
     TEAM_MEMBER_ADDED: TeamMemberAdded,
@@ -234,6 +248,7 @@ TOPIC_OF: dict[str, str] = {
     BOOKING_RESCHEDULED: BOOKINGS,
     BOOKING_CANCELLED: BOOKINGS,
     CONFIRMATION_RESEND_REQUESTED: BOOKINGS,
+    CUSTOMER_ERASED: BOOKINGS,
     MEETING_TYPE_DEFINED: MEETING_TYPES,
     MEETING_TYPE_DELETED: MEETING_TYPES,
     TEAM_MEMBER_ADDED: TEAM,

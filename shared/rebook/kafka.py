@@ -7,11 +7,12 @@ auto-commit and topic auto-creation are on unless refused.
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 from kafka.net.compat import KafkaNetClient
 
 from rebook.settings import setting, text, whole
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RECONNECT_WITHIN_MS = 1_000  # kafka-python waits up to 30 s between two tries, long after Kafka is back
+_GONE_WITHIN_S = 10.0
+_LOOK_EVERY_S = 0.05
 _NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"
 
 __all__ = ["BOOKINGS", "DEAD_LETTERS", "DELIVERIES", "MEETING_TYPES", "PARTITIONS", "TEAM", "KafkaError"]
@@ -149,3 +152,19 @@ def create_topic(client: KafkaAdminClient, settings: KafkaSettings, topic: str, 
     }
     with contextlib.suppress(TopicAlreadyExistsError):
         client.create_topics(wanted, wait_for_metadata=True)
+
+
+def drop_topic(client: KafkaAdminClient, topic: str) -> None:
+    """Delete a topic with all that it holds, and wait until it is gone.
+
+    Raises:
+        KafkaError: it is still there.
+    """
+    if topic_ids(client, [topic]):
+        with contextlib.suppress(UnknownTopicOrPartitionError):
+            client.delete_topics([topic])
+    patient_until_s = time.monotonic() + _GONE_WITHIN_S
+    while topic_ids(client, [topic]):
+        if time.monotonic() > patient_until_s:
+            raise KafkaError(f"{topic} cannot be deleted")
+        time.sleep(_LOOK_EVERY_S)

@@ -10,11 +10,13 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
 import psycopg2
 import structlog
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from rebook.cloudevents import Event, event_of
+from rebook.personal import blanked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
 Handle = Callable[[Event, Cursor], None]
+Forget = Callable[[str, Cursor], None]
 HandleAll = Callable[
     [Sequence[Event], Cursor], dict[int, str]
 ]  # the places of those before their time, and why
@@ -81,6 +84,15 @@ def park(cursor: Cursor, record: ConsumerRecord, event: Event, kind: str, reason
     _insert(cursor, record, (*stream_of(event), event.sequence), kind, reason)
     if kind != QUEUED:
         log.warning("event parked", event_id=event.id, event_type=event.type, kind=kind)
+
+
+def waits(cursor: Cursor, event: Event) -> bool:
+    """Whether an event is parked."""
+    cursor.execute(
+        "SELECT FROM parked_events WHERE source = %s AND stream = %s AND sequence = %s AND kind = ANY(%s)",
+        (*stream_of(event), event.sequence, list(_WAITING)),
+    )
+    return cursor.fetchone() is not None
 
 
 def park_unreadable(cursor: Cursor, record: ConsumerRecord, topic_id: str, reason: str) -> None:
@@ -162,6 +174,31 @@ def retry_waiting(cursor: Cursor, handle: Handle) -> int:
     for stream in streams:
         go_on(cursor, stream, handle)
     return len(streams)
+
+
+def forget(cursor: Cursor, booking_id: str) -> None:
+    """Blank what is personal in everything that is parked about a booking, what was given up included.
+
+    Whatever is no JSON object goes altogether, and so does what an error said, since it may quote the data.
+    """
+    cursor.execute(
+        "SELECT source, stream, sequence, kind, reason, value FROM parked_events WHERE key = %s FOR UPDATE",
+        (booking_id.encode(),),
+    )
+    for *place, kind, reason, value in cursor.fetchall():
+        cursor.execute(
+            "UPDATE parked_events SET value = %s, reason = %s "
+            "WHERE source = %s AND stream = %s AND sequence = %s",
+            (_blanked(value), reason.partition(":")[0] if kind == ERROR else reason, *place),
+        )
+
+
+def _blanked(value: Any) -> bytes | None:
+    try:
+        data = orjson.loads(bytes(value or b""))
+    except ValueError:
+        return None
+    return orjson.dumps(blanked(data)) if isinstance(data, dict) else None
 
 
 def counts(cursor: Cursor) -> tuple[int, int]:

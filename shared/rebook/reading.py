@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import Gauge
 
-from rebook import dead_letters, parking
+from rebook import dead_letters, parking, stale_topics
 from rebook.assignment import Assignment
 from rebook.batches import BATCH_MAX, Arrival, Batches
+from rebook.kafka import DEAD_LETTERS
 from rebook.moments import parse_moment
 
 if TYPE_CHECKING:
@@ -67,9 +68,8 @@ class Reading:
         self._reader = reader
         topics = [settings.topic(name) for name in work.topics]
         self._assignment = Assignment(reader, admin, connection, topics, ids)
-        self._batches = Batches(
-            connection, self._assignment, work.handle, work.handle_all or parking.one_by_one(work.handle)
-        )
+        handle_all = work.handle_all or parking.one_by_one(work.handle)
+        self._batches = Batches(connection, self._assignment, work.handle, handle_all, work.forget)
         self._look_at_s = 0.0
         self._complete_since_s: float | None = None
 
@@ -108,6 +108,8 @@ class Reading:
         self._assignment.look_at_topics()
         with self._connection, self._connection.cursor() as cursor:
             parking.retry_waiting(cursor, self._work.handle)
+        with self._connection, self._connection.cursor() as cursor:
+            stale_topics.drop_noted(cursor, self._admin, self._settings, DEAD_LETTERS)
         dead_letters.announce(self._connection, self._admin, self._settings, self._work.name)
         self._judge(is_idle=is_idle)
         with self._connection, self._connection.cursor() as cursor:

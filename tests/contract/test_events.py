@@ -42,6 +42,7 @@ def a_life_of_everything():
     booking.reschedule(datetime(2030, 11, 5, 10, tzinfo=UTC), schedule, actor="customer", now=NOW)
     booking.resend_confirmation(actor="hana@example.org", now=NOW)
     booking.cancel(actor="customer", now=NOW)
+    booking.erase_customer(actor="operator")
     offered = MeetingType.define("intro", TERMS, actor="hana@example.org")
     offered.delete(actor="hana@example.org")
     offered.redefine(TERMS, actor="hana@example.org")

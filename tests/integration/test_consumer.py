@@ -15,6 +15,7 @@ from rebook.batches import ATTEMPTS_MAX
 from rebook.cloudevents import Event
 from rebook.consumer import Consumer, Handle, VersionGap, Work
 from rebook.dead_letters import GAP_PATIENCE_S
+from rebook.events import CUSTOMER_ERASED
 from rebook.kafka import BOOKINGS, DEAD_LETTERS, TEAM, KafkaSettings
 from rebook.migrations import migrate
 from rebook.offsets import Overtaken, load, move
@@ -400,3 +401,25 @@ def test_an_offset_moves_only_from_where_it_was_read(bench):
         with pytest.raises(Overtaken):
             move(cursor, {partition: stale}, {partition: stale._replace(next_offset=9)})
         assert load(cursor, partition, topic_id).next_offset == 7
+
+
+def test_an_erased_customer_is_gone_from_what_is_parked_and_the_dead_letters_are_told_anew(bench):
+    bench.create(BOOKINGS)
+    forgotten: list[str] = []
+
+    def told() -> str:
+        return str([letter.data for letter in read_to_end(bench.settings, DEAD_LETTERS)])
+
+    with bench.reading(forget=lambda stream, _: forgotten.append(stream)):
+        bench.send(event("b", 1, POISON, notes="keep"))
+        bench.send(event("a", 1), event("a", 2, POISON, customer={"name": "Zed", "timezone": "UTC"}))
+        until(lambda: "Zed" in told() and "keep" in told(), 20)
+        bench.send(event("a", 3, reason="Zed"), event("a", 4, CUSTOMER_ERASED))
+        until(lambda: "Zed" not in told() and "keep" in told(), 20)
+    parked = bench.rows(
+        "SELECT sequence, kind, value, reason FROM parked_events WHERE stream = 'a' ORDER BY 1"
+    )
+    assert [(sequence, kind) for sequence, kind, *_ in parked] == [(2, "error"), (3, "queued"), (4, "queued")]
+    assert not any(b"Zed" in bytes(value) for _, _, value, _ in parked)
+    assert parked[0][3] == "ValueError"
+    assert set(forgotten) == {"a"}

@@ -19,6 +19,7 @@ from rebook.events import (
     BOOKING_CONFIRMED,
     BOOKING_RESCHEDULED,
     CONFIRMATION_RESEND_REQUESTED,
+    CUSTOMER_ERASED,
     check,
 )
 from rebook.migrations import migrate
@@ -229,3 +230,55 @@ def test_thousands_of_reminders_that_fall_due_at_once_become_one_delivery_each(c
     assert fallen == [reminders.AT_ONCE, reminders.AT_ONCE, 1200 - 2 * reminders.AT_ONCE, 0]
     cursor.execute("SELECT count(*) FROM deliveries WHERE letter = 'reminder'")
     assert cursor.fetchone() == (1200,)
+
+
+def delivered(cursor: Any) -> set[Any]:
+    cursor.execute("SELECT delivery_id FROM deliveries WHERE booking_id = %s", (BOOKING,))
+    return {delivery for (delivery,) in cursor.fetchall()}
+
+
+def everything(cursor: Any) -> str:
+    found = ""
+    for table in ("bookings", "changes", "deliveries", "delivery_events", "reminders"):
+        cursor.execute(f"SELECT * FROM {table}")
+        found += str(cursor.fetchall())
+    return found
+
+
+def test_an_erased_customer_is_in_no_row_and_their_letters_stay_the_same_deliveries_in_a_replay(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed(notes="Ada brings ink"))
+    happens(cursor, 2, BOOKING_RESCHEDULED, moved(TUESDAY, THURSDAY) | {"reason": "Ada is ill"})
+    cursor.execute(
+        "UPDATE deliveries SET state = 'failed', reason = '550 no ada@example.com here', outcomes = 1"
+    )
+    cursor.execute(
+        "INSERT INTO delivery_events (delivery_id, outcome, state, reason, happened_at) "
+        "SELECT delivery_id, outcomes, state, reason, now() FROM deliveries"
+    )
+    before = delivered(cursor)
+    happens(cursor, 3, CUSTOMER_ERASED, {"actor": "operator"})
+    assert "ada" not in everything(cursor).lower()
+    assert planned(cursor) == {}
+    cursor.execute("SELECT topic FROM stale_topics")
+    assert cursor.fetchall() == [("deliveries",)]
+
+    for table in ("changes", "bookings"):
+        cursor.execute(f"DELETE FROM {table} WHERE booking_id = %s", (BOOKING,))
+    nobody = {"name": "", "email": "", "timezone": "Europe/London"}
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed(customer=nobody))
+    happens(cursor, 2, BOOKING_RESCHEDULED, moved(TUESDAY, THURSDAY))
+    happens(cursor, 3, CUSTOMER_ERASED, {"actor": "operator"})
+    assert delivered(cursor) == before
+    assert planned(cursor) == {}
+
+
+def test_whatever_happens_after_the_erasure_plans_no_reminder(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    happens(cursor, 2, CUSTOMER_ERASED, {"actor": "operator"})
+    happens(cursor, 3, BOOKING_RESCHEDULED, moved(TUESDAY, THURSDAY))
+    assert planned(cursor) == {}
+    assert [recipient for _, _, recipient in letters(cursor)][-3:] == [
+        "",
+        "grace@example.org",
+        "office@example.org",
+    ]

@@ -245,3 +245,37 @@ def test_members_sessions_and_tokens_end_when_they_should(tables):
     tables.take(event(events.API_TOKEN_REVOKED, 2, {"token_id": TOKEN, "actor": "ada"}, subject=TOKEN))
     tables.take(event(events.TEAM_MEMBER_ADDED, 5, member | {"generation": 3}, subject=MEMBER))
     assert (tables.row("team_members")["generation"], tables.row("team_members")["removed_at"]) == (3, None)
+
+
+def test_an_erased_customer_is_in_no_row_and_whatever_is_told_late_does_not_bring_them_back(tables):
+    told = letter(events.EMAIL_FAILED, 1, reason="550 no cy@example.com here")
+    tables.take(
+        event(events.BOOKING_CONFIRMED, 1, CONFIRMED),
+        event(events.BOOKING_RESCHEDULED, 2, MOVED),
+        event(events.BOOKING_CANCELLED, 3, CANCELLED),
+        told,
+        event(events.CUSTOMER_ERASED, 4, {"booking_id": BOOKING, "actor": "operator"}),
+        letter(events.EMAIL_SENT, 2),
+        letter(events.EMAIL_SENT, 3, letter="team-confirmation", recipient="ada@example.org"),
+        letter(events.EMAIL_SKIPPED, 4, reason="It fell due too long ago."),
+    )
+    row = tables.row("bookings")
+    blank = ("customer_name", "customer_email", "notes", "cancel_reason")
+    assert {row[name] for name in blank} == {""}
+    assert (row["version"], row["status"], row["searched"]) == (4, "cancelled", "\n")
+    assert row["customer_timezone"] == "America/New_York"
+    said = {line["type"]: line["details"] for line in tables.history()}
+    assert said["email-failed"] == {"letter": "confirmation", "recipient": "", "reason": ""}
+    assert said["email-skipped"]["reason"] == "It fell due too long ago."
+    assert [line["details"].get("reason") for line in tables.history()][1:3] == ["", ""]
+    everything = str(tables.rows("booking_history")) + str(row)
+    assert not any(personal in everything for personal in ("Cy", "cy@", "ink", "train is late", "Ill."))
+    assert "ada@example.org" in str(tables.history())
+
+
+def test_a_letter_that_is_told_anew_is_as_it_was_told_last(tables):
+    """Two projectors may apply an erasure and a letter at once: the refilled topic sets it right."""
+    tables.take(event(events.BOOKING_CONFIRMED, 1, CONFIRMED), letter(events.EMAIL_SENT, 1))
+    tables.take(letter(events.EMAIL_SENT, 1, recipient=""))
+    [told] = [line["details"] for line in tables.history() if line["type"] == "email-sent"]
+    assert told["recipient"] == ""

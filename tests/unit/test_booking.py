@@ -159,3 +159,23 @@ def test_the_confirmation_is_sent_again_until_the_meeting_or_its_cancellation():
         booking.resend_confirmation(actor="hana@example.org", now=TUESDAY_NINE)
     with pytest.raises(BookingIsCancelled):
         given_cancelled().resend_confirmation(actor="hana@example.org", now=MONDAY)
+
+
+def test_erasing_the_customer_is_one_event_and_erasing_again_is_none():
+    booking = given_confirmed()
+    booking.erase_customer(actor="operator")
+    assert decided(booking) == ["CustomerErased"]
+    booking.erase_customer(actor="operator")
+    assert decided(booking) == ["CustomerErased"]
+    assert booking.status == "confirmed"
+
+
+def test_no_reason_is_kept_once_the_customer_is_erased():
+    booking = given_confirmed()
+    booking.erase_customer(actor="operator")
+    booking.collect_events()
+    booking.reschedule(
+        TUESDAY_TEN, Schedule.of(TERMS), actor="hana@example.org", reason="Ada is ill", now=MONDAY
+    )
+    booking.cancel(actor="hana@example.org", reason="Ada is ill", now=MONDAY)
+    assert [event.reason for event in booking.pending_events] == ["", ""]

@@ -176,8 +176,21 @@ def test_the_same_event_person_and_letter_are_the_same_delivery():
     assert delivery_id("b:1", to_customer("confirmation")) == again
     others = {
         delivery_id("b:2", to_customer("confirmation")),
-        delivery_id("b:1", to_team("confirmation")),
+        delivery_id("b:1", to_team("team-confirmation")),
         delivery_id("b:1", to_customer(REMINDER), 60),
         delivery_id("b:1", to_customer(REMINDER), 1440),
     }
     assert len(others | {again}) == 5
+
+
+def test_a_letter_is_the_same_delivery_when_its_customer_has_been_erased():
+    erased = Call("confirmation", "")
+    assert delivery_id("b:1", erased) == delivery_id("b:1", to_customer("confirmation"))
+
+
+def test_the_teams_letters_about_an_erased_customer_name_nobody():
+    erased = replace(EVERYDAY, customer_name="", customer_email="", notes="")
+    for part in both_parts(letter_for(erased, cancelled, to_team("team-cancelled"))):
+        assert "Erased customer has cancelled" in part
+        assert EVERYDAY.customer_email not in part
+    assert "with Erased customer on" in subject(cancelled, to_team("team-cancelled"), erased)

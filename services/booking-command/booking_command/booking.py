@@ -71,6 +71,12 @@ class Booking(Stream):
         TOPIC = "ConfirmationResendRequested"
         actor: str
 
+    class CustomerErased(StreamEvent):
+        """The customer's personal data is gone from the events before."""
+
+        TOPIC = "CustomerErased"
+        actor: str
+
     @classmethod
     def confirm(
         cls,
@@ -133,6 +139,7 @@ class Booking(Stream):
         self.reschedule_cutoff = timedelta(minutes=reschedule_cutoff_minutes)
         self.cancel_cutoff = timedelta(minutes=cancel_cutoff_minutes)
         self.status = "confirmed"
+        self.is_erased = False
 
     def reschedule(
         self, starts_at: datetime, schedule: Schedule, *, actor: str, reason: str = "", now: datetime
@@ -160,7 +167,7 @@ class Booking(Stream):
             slot.ends_at,
             schedule.hold(slot)._asdict(),
             actor,
-            reason,
+            self._kept(reason),
         )
 
     @event(Rescheduled)
@@ -189,7 +196,7 @@ class Booking(Stream):
             return
         self._must_be_changeable(now)
         self._must_be_in_time(self.cancel_cutoff, actor, now)
-        self._cancelled(actor, reason)
+        self._cancelled(actor, self._kept(reason))
 
     @event(Cancelled)
     def _cancelled(self, actor: str, reason: str) -> None:
@@ -208,6 +215,22 @@ class Booking(Stream):
     @event(ConfirmationResendRequested)
     def _resend_requested(self, actor: str) -> None:
         """The request changes nothing about the booking but its version."""
+
+    def erase_customer(self, *, actor: str) -> None:
+        """Say that the customer's personal data is gone, which the store takes out together with this event.
+
+        The booking stands as it did, and keeps no reasons from now on. Erasing again changes nothing.
+        """
+        if not self.is_erased:
+            self._customer_erased(actor)
+
+    @event(CustomerErased)
+    def _customer_erased(self, actor: str) -> None:
+        self.is_erased = True
+
+    def _kept(self, reason: str) -> str:
+        """What is kept of a reason: whoever types one about an erased customer may name them."""
+        return "" if self.is_erased else reason
 
     def _must_be_changeable(self, now: datetime) -> None:
         if self.status == "cancelled":

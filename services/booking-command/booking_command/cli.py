@@ -21,6 +21,7 @@ from rebook.settings import load
 
 from booking_command.accounts import Accounts
 from booking_command.commands import PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH
+from booking_command.erase_cli import erase
 from booking_command.relay import ENDS, run
 from booking_command.settings import OwnerSettings, RelaySettings, StoreSettings, WebProcess
 from booking_command.store import EventStore
@@ -38,7 +39,7 @@ def main() -> None:
     use_bundled_zones()
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, erase):
     main.add_command(command)
 
 

@@ -30,6 +30,7 @@ PUBLISHED = {
     "BookingRescheduled": Published(events.BOOKING_RESCHEDULED, "booking_id"),
     "BookingCancelled": Published(events.BOOKING_CANCELLED, "booking_id"),
     "ConfirmationResendRequested": Published(events.CONFIRMATION_RESEND_REQUESTED, "booking_id"),
+    "CustomerErased": Published(events.CUSTOMER_ERASED, "booking_id"),
     "MeetingTypeDefined": Published(events.MEETING_TYPE_DEFINED, None),
     "MeetingTypeRedefined": Published(events.MEETING_TYPE_DEFINED, None),
     "MeetingTypeDeleted": Published(events.MEETING_TYPE_DELETED, None),

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
+from rebook import stale_topics
 from rebook.kafka import BOOKINGS, MEETING_TYPES, TEAM, KafkaError, admin, ensure_topic, producer, topic_ids
 from rebook.moments import parse_moment
 
+from booking_command import erasure
 from booking_command.contract import Contract
 from booking_command.lease import Lease, LeaseLost
 from booking_command.reader import read_after
@@ -63,7 +65,7 @@ _NOTHING = Sent([], 0)
 
 
 class TopicsChanged(Exception):  # noqa: N818 - a fact, met by ending the process
-    """A topic was lost or made anew: the relay starts again, and fills it."""
+    """A topic was lost, made anew, or is to be dropped: the relay starts again, and fills it."""
 
 
 ENDS = (KafkaError, LeaseLost, TopicsChanged)  # by which a relay ends, to be started again
@@ -87,9 +89,22 @@ def run(settings: RelaySettings, stop: threading.Event) -> None:
             return
         try:
             with admin(settings, request_timeout_ms=_ASK_TIMEOUT_MS) as topics:
+                drop_stale(settings, connection, topics)
                 Relay(settings, connection, lease, topics).publish(stop)
         finally:
             lease.release()
+
+
+def drop_stale(
+    settings: RelaySettings, connection: psycopg.Connection[Any], topics: KafkaAdminClient
+) -> None:
+    """Drop the topics that hold what has been erased from the store, before anything is published."""
+    with connection.transaction(), connection.cursor() as cursor:
+        if not erasure.is_over(connection):
+            return
+        for name in OWNED:
+            if stale_topics.drop_noted(cursor, topics, settings, name):
+                log.info("topic dropped, since it held what has been erased", topic=name)
 
 
 class Relay:
@@ -139,11 +154,15 @@ class Relay:
         batch = read_after(self._connection, self._sent_to, self._settings.batch)
         before, self._under_way = self._under_way, self._send(batch)
         self._settle(before)
-        if self._under_way.futures and len(batch) < self._settings.batch:
+        if len(batch) < self._settings.batch:
+            self._settle_all()
+        return len(batch)
+
+    def _settle_all(self) -> None:
+        if self._under_way.futures:
             self._producer.flush(timeout=_SEND_TIMEOUT_S)
             self._settle(self._under_way)
             self._under_way = _NOTHING
-        return len(batch)
 
     def _send(self, batch: list[Stored]) -> Sent:
         futures = []
@@ -187,6 +206,9 @@ class Relay:
     def _look_at_topics(self) -> float:
         if topic_ids(self._topics, list(self._names.values())) != self._ids:
             raise TopicsChanged
+        if erasure.topics_are_stale(self._connection) and erasure.is_over(self._connection):
+            self._settle_all()  # what was read before the erasure goes with the topic
+            raise TopicsChanged("what was erased is still on a topic")
         return _LOOK_AT_TOPICS_EVERY_S
 
     def _measure(self) -> float:

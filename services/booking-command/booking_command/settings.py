@@ -20,7 +20,7 @@ class StoreSettings:
 
 @dataclass(frozen=True)
 class OwnerSettings:
-    """The role that may change the schema; used by `booking-command migrate` alone."""
+    """The role that may change the schema; used by `migrate`, `import` and `erase` alone."""
 
     database_url: str = setting(
         "BOOKING_COMMAND_OWNER_DATABASE_URL", text, "The event store's database, as its owner"

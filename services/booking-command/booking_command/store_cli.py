@@ -20,6 +20,7 @@ from rebook.settings import load
 from booking_command import archive, timeline
 from booking_command.audit import Audit
 from booking_command.contract import PUBLISHED, Contract
+from booking_command.erasure import under_way
 from booking_command.meeting_type import MeetingType
 from booking_command.reader import Stored, read_after
 from booking_command.republish import republish as publish_again
@@ -162,7 +163,11 @@ def republish(from_position: int, to_topic: str | None) -> None:
     Example: booking-command republish --from-position 1 --to-topic rebook.history
     """
     settings = load(RepublishSettings)
-    with _connected() as connection, console.progress("Publishing", _last_position()) as sent:
+    with (
+        _connected() as connection,
+        under_way(connection),  # what was read before an erasure must not come after the drop of its topic
+        console.progress("Publishing", _last_position()) as sent,
+    ):
         try:
             count = publish_again(
                 connection, settings, from_position=from_position, to_topic=to_topic, progress=sent

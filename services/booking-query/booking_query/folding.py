@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from rebook.parking import VersionGap
 
+from booking_query import erasure
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -35,9 +37,14 @@ _UPDATE = f"""
     WHERE old.booking_id = new.booking_id AND old.version = read.version
 """  # noqa: S608 - column names only
 _REMEMBER = """
-    INSERT INTO booking_history (booking_id, event_id, at, sequence, type, by, details)
-    SELECT booking_id, event_id, at, sequence, type, by, details
-    FROM json_populate_recordset(NULL::booking_history, %s) ON CONFLICT DO NOTHING
+    INSERT INTO booking_history AS old (booking_id, event_id, at, sequence, type, by, details)
+    SELECT booking_id, event_id, at, sequence, type, by,
+           CASE WHEN EXISTS (
+               SELECT FROM bookings WHERE bookings.booking_id = new.booking_id AND customer_email = ''
+           ) THEN without_customer(type, details) ELSE details END
+    FROM json_populate_recordset(NULL::booking_history, %s) AS new
+    ON CONFLICT (booking_id, event_id) DO UPDATE SET details = excluded.details
+    WHERE old.details <> excluded.details
 """
 
 
@@ -77,7 +84,8 @@ class Bookings:
 
     def __init__(self, cursor: Cursor, booking_ids: Iterable[str]) -> None:
         self._cursor = cursor
-        self._history: list[dict[str, Any]] = []
+        self._history: dict[tuple[str, str], dict[str, Any]] = {}
+        self._erased: set[str] = set()
         self._known: dict[str, Booking] = {}
         if ids := list(booking_ids):
             cursor.execute(_LOAD, (ids,))
@@ -92,7 +100,7 @@ class Bookings:
         return found or self._known.setdefault(booking_id, Booking(0))
 
     def remember(self, event: Event, booking_id: str, kind: str, by: str, **details: Any) -> None:
-        """Add a line to a booking's history, unless it has that event's already."""
+        """Add a line to a booking's history; one of the same event is as it was told last, perhaps blanked since."""
         line = {
             "booking_id": booking_id,
             "event_id": event.id,
@@ -102,7 +110,11 @@ class Bookings:
             "by": by,
             "details": details,
         }
-        self._history.append(line)
+        self._history[booking_id, event.id] = line
+
+    def forget(self, booking_id: str) -> None:
+        """Blank its customer, in what is there already too."""
+        self._erased.add(booking_id)
 
     def write(self) -> None:
         """Write all that is new.
@@ -115,7 +127,9 @@ class Bookings:
         rows = [(key, each) for key, each in changed if each.read_version]
         read = [{"booking_id": key, "version": each.read_version} for key, each in rows]
         self._write(_UPDATE, [_row(*one) for one in rows], read)
-        self._write(_REMEMBER, self._history, count=False)
+        self._write(_REMEMBER, [*self._history.values()], count=False)
+        for booking_id in sorted(self._erased):
+            erasure.forget(booking_id, self._cursor)
 
     def _write(self, statement: str, *values: list[dict[str, Any]], count: bool = True) -> None:
         if not values[0]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rebook.problems import PROBLEMS
 
 from booking_query.forms import friendly
+from booking_query.presentation import ERASED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,12 @@ def just_done(arguments: Mapping[str, str], version: int) -> str:
 
 
 def after_customer(done: str, email: str) -> Notice | None:
-    """What is true now, for the customer who has just done something."""
+    """What is true now, for the customer who has just done something; nobody mails one whose address is erased."""
+    if not email:
+        return {
+            "moved": Notice("Your meeting has moved", "The new time is below."),
+            "cancelled": Notice("Your booking is cancelled", "The time is free again."),
+        }.get(done)
     return {
         "booked": Notice("You are booked", f"A confirmation is on its way to {email}."),
         "moved": Notice("Your meeting has moved", f"The new time is below, and on its way to {email}."),
@@ -44,9 +50,10 @@ def after_customer(done: str, email: str) -> Notice | None:
 
 def after_team(done: str, customer: str) -> Notice | None:
     """What is true now, for the member of the team who has just done something."""
+    told = "The team is being told." if customer == ERASED else f"{customer} and the team are being told."
     return {
-        "moved": Notice("The meeting has moved", f"{customer} and the team are being told."),
-        "cancelled": Notice("The booking is cancelled", f"{customer} and the team are being told."),
+        "moved": Notice("The meeting has moved", told),
+        "cancelled": Notice("The booking is cancelled", told),
         "resent": Notice("The confirmation is being sent again", f"It goes to {customer}."),
         "added": Notice("Added", "Copy its booking link below and share it."),
         "saved": Notice("Saved", "Its booking page shows this from now on."),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 STATUSES = {"confirmed": "Confirmed", "rescheduled": "Rescheduled", "cancelled": "Cancelled"}
 FILTERS = {"upcoming": "Upcoming", "past": "Past", "cancelled": "Cancelled"}
+ERASED = "Erased customer"  # the name of whoever asked to be forgotten
 LETTERS = {
     "confirmation": "Confirmation",
     "rescheduled": "Notice of the new time",
@@ -62,8 +63,8 @@ def length(starts_at: datetime, ends_at: datetime) -> str:
 
 
 def who(actor: str) -> str:
-    """Who did it, in a sentence: the customer, the mail system, or a member of the team by address."""
-    return {"customer": "the customer", "notifier": "Rebook"}.get(actor, actor)
+    """Who did it, in a sentence: the customer, the mail system, an operator, or a member of the team by address."""
+    return {"customer": "the customer", "notifier": "Rebook", "operator": "an operator"}.get(actor, actor)
 
 
 def count(number: int | str, one: str, many: str) -> str:
@@ -93,6 +94,7 @@ def history_line(entry: Mapping[str, Any], where: ZoneInfo) -> HistoryLine:
         "rescheduled": "Rescheduled",
         "cancelled": "Cancelled",
         "resend-requested": "Confirmation sent again",
+        "customer-erased": "Customer's personal data erased",
     }
     facts = [by, *_moved(entry, where)]
     title = titles.get(kind, kind)
@@ -109,7 +111,7 @@ def _email_line(entry: Mapping[str, Any], where: ZoneInfo) -> HistoryLine:
     outcome = {"email-sent": "sent", "email-failed": "could not be delivered", "email-skipped": "not sent"}
     kind, at = entry["type"], entry["at"]
     title = f"{letter} {outcome.get(kind, kind)}"
-    facts = (f"to {entry['recipient']}",)
+    facts = (f"to {entry['recipient'] or 'the customer'}",)
     return HistoryLine(at, moment(at, where), kind, title, facts, entry.get("reason") or "")
 
 

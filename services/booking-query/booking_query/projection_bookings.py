@@ -58,6 +58,13 @@ def resend_requested(event: Event, bookings: Bookings) -> None:
         bookings.remember(event, event.subject, "resend-requested", event.data["actor"])
 
 
+@folds(events.CUSTOMER_ERASED)
+def customer_erased(event: Event, bookings: Bookings) -> None:
+    if bookings.of(event.subject).takes(event):
+        bookings.forget(event.subject)
+        bookings.remember(event, event.subject, "customer-erased", event.data["actor"])
+
+
 @folds(events.EMAIL_SENT)
 def email_sent(event: Event, bookings: Bookings) -> None:
     _remember_letter(event, bookings, "email-sent")

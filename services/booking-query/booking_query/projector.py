@@ -12,7 +12,7 @@ from rebook.kafka import BOOKINGS, DELIVERIES, MEETING_TYPES, TEAM
 from rebook.postgres import connect
 from rebook.serving import answer_health
 
-from booking_query import projection_bookings, projection_team  # noqa: F401 - they register their projections
+from booking_query import erasure, projection_bookings, projection_team  # noqa: F401 - they register their projections
 from booking_query.projection import project, project_all
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def collect_seldom() -> None:
 
 def work(after_batch: Callable[[], None]) -> Work:
     """What a consumer does to keep the read tables."""
-    return Work(NAME, TOPICS, project, project_all, after_batch, _prepare)
+    return Work(NAME, TOPICS, project, project_all, after_batch, _prepare, erasure.forget)
 
 
 def _prepare(connection: Connection) -> None:

@@ -54,6 +54,7 @@ class HistoryEntrySchema(Schema):
                 "rescheduled",
                 "cancelled",
                 "resend-requested",
+                "customer-erased",
                 "email-sent",
                 "email-failed",
                 "email-skipped",
@@ -61,7 +62,8 @@ class HistoryEntrySchema(Schema):
         },
     )
     by = fields.String(
-        required=True, metadata={"description": "`customer`, `notifier`, or a team member's address"}
+        required=True,
+        metadata={"description": "`customer`, `notifier`, `operator`, or a team member's address"},
     )
     from_ = _moment(description="Of a move: when the meeting was to start before")
     to = _moment(description="Of a move: when it starts since then")

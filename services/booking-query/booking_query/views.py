@@ -11,6 +11,7 @@ from rebook.moments import zone
 from rebook.times import When, clock, day_name
 
 from booking_query.presentation import (
+    ERASED,
     FILTERS,
     count,
     duration,
@@ -33,7 +34,7 @@ def flattened(booking: Mapping[str, Any]) -> dict[str, Any]:
     customer, host = booking["customer"], booking["host"]
     return {
         **booking,
-        "customer_name": customer["name"],
+        "customer_name": customer["name"] or ERASED,
         "customer_email": customer["email"],
         "customer_zone": customer["timezone"],
         "host_name": host["name"],
@@ -104,7 +105,7 @@ def team_view(booking: Mapping[str, Any], where: ZoneInfo, now: datetime) -> dic
         "not_possible": [finished] if finished else [],
         "can_reschedule": not finished,
         "can_cancel": not finished,
-        "can_resend": not finished,
+        "can_resend": not finished and view["customer_email"] != "",
         "moved": _times(booking["reschedules"]),
         "created": moment(booking["created_at"], where),
         "updated": moment(booking["updated_at"], where),

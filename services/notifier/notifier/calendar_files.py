@@ -64,13 +64,14 @@ def _entry(letter: Letter, domain: str) -> Iterator[str]:
 
 
 def _summary(letter: Letter) -> str:
-    other = letter.booking.customer_name if letter.to_team else letter.booking.host_name
+    other = letter.booking.called if letter.to_team else letter.booking.host_name
     return f"{letter.booking.title}: {other}"
 
 
 def _attendees(letter: Letter) -> dict[str, str]:
     """The customer and whoever this copy is for, by address."""
-    people = {letter.booking.customer_email: letter.booking.customer_name}
+    booking = letter.booking
+    people = {} if booking.customer_is_erased else {booking.customer_email: booking.customer_name}
     people.setdefault(letter.recipient, letter.recipient_name)
     return people
 

@@ -12,10 +12,11 @@ from rebook.events import (
     BOOKING_CONFIRMED,
     BOOKING_RESCHEDULED,
     CONFIRMATION_RESEND_REQUESTED,
+    CUSTOMER_ERASED,
 )
 from rebook.moments import parse_moment
 
-from notifier import bookings, deliveries, reminders
+from notifier import bookings, deliveries, erasure, reminders
 from notifier.letters import CANCELLED, CONFIRMED, RESCHEDULED, RESEND_REQUESTED, Change, called_for
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Inbox:
             VersionGap: an earlier event of this booking has not been applied yet.
         """
         if event.type not in KINDS:
-            bookings.pass_over(cursor, event)
+            if bookings.pass_over(cursor, event) and event.type == CUSTOMER_ERASED:
+                erasure.forget(event.subject, cursor)
             return
         kind, apply = KINDS[event.type]
         standing = apply(cursor, event)
@@ -71,7 +73,7 @@ class Inbox:
             cursor, [deliveries.New.of(cause, call, change.happened_at, self._domain) for call in calls]
         )
         self._has_letters = True
-        if change.kind != RESEND_REQUESTED:
+        if change.kind != RESEND_REQUESTED and not booking.customer_is_erased:
             reminders.plan(cursor, booking, change)
 
 

@@ -17,6 +17,8 @@ LATE_AFTER = timedelta(seconds=60)  # a quick book-and-move is told in two lette
 
 def reason_to_skip(due: Due, now: datetime, max_age: timedelta) -> str:
     """A sentence for the booking's history; empty when the letter should go out."""
+    if due.letter.booking.customer_is_erased and not due.letter.to_team:
+        return "The customer's data has been erased."
     if now - (due.released_at or due.letter.fell_due_at) > max_age:
         return "It fell due too long ago."
     if due.letter.name == REMINDER:

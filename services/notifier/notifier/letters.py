@@ -23,6 +23,7 @@ CONFIRMED, RESCHEDULED, CANCELLED, RESEND_REQUESTED = (
 REMINDER = "reminder"
 
 _DELIVERIES = UUID("5f0c6d0e-3d0b-5b0e-9d55-3a3f6c1f7a10")
+_FOR_TEAM = "team-"  # how the names of letters to the team begin
 _TO_CUSTOMER = {
     CONFIRMED: "confirmation",
     RESCHEDULED: "rescheduled",
@@ -51,6 +52,15 @@ class Booking:
     customer_email: str
     customer_timezone: str
     notes: str
+
+    @property
+    def customer_is_erased(self) -> bool:
+        return not self.customer_email
+
+    @property
+    def called(self) -> str:
+        """What the team's letters call the customer."""
+        return self.customer_name or "Erased customer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ class Letter:
 
     @property
     def to_team(self) -> bool:
-        return self.name.startswith("team-")
+        return self.name.startswith(_FOR_TEAM)
 
     @property
     def timezone(self) -> str:
@@ -134,8 +144,12 @@ def event_id(booking_id: UUID, version: int) -> str:
 
 
 def delivery_id(event: str, call: Call, minutes_before: int | None = None) -> UUID:
-    """The same event, recipient, letter and (for a reminder) minutes always make the same delivery."""
-    return uuid5(_DELIVERIES, json.dumps([event, call.recipient, call.letter, minutes_before]))
+    """The same event, recipient, letter and (for a reminder) minutes always make the same delivery.
+
+    A booking has one customer, so they count as `customer`: the delivery stays the same when the address is erased.
+    """
+    recipient = call.recipient if call.letter.startswith(_FOR_TEAM) else CUSTOMER
+    return uuid5(_DELIVERIES, json.dumps([event, recipient, call.letter, minutes_before]))
 
 
 def message_id(delivery: UUID, domain: str) -> str:

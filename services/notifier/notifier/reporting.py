@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
+from rebook import stale_topics
 from rebook.cloudevents import Event, NotAnEvent, event_of
 from rebook.events import EMAIL_FAILED, EMAIL_SENT, EMAIL_SKIPPED
 from rebook.kafka import DELIVERIES, KafkaError, admin, ensure_topic, producer, topic_ids
 from rebook.moments import format_moment, parse_moment
 from rebook.topic_reader import records_to_end
 
-from notifier import delivery_events
+from notifier import delivery_events, erasure
 from notifier.deliveries import FAILED, SENT, SKIPPED
 from notifier.delivery_events import DeliveryEvent
 
@@ -74,12 +75,21 @@ class Reporter:
         looked_at_s = time.monotonic()
         while not stop.is_set():
             if time.monotonic() - looked_at_s >= _LOOK_EVERY_S:
+                self._drop_stale_topic(connection, client)
                 self._look_at_topic(connection, client)
                 looked_at_s = time.monotonic()
             self.wake.clear()
             if not publisher.publish(connection):
                 self.wake.wait(_LOOK_EVERY_S)
             stop.wait(_GATHER_S)
+
+    def _drop_stale_topic(self, connection: Connection, client: KafkaAdminClient) -> None:
+        """Drop a topic that says what has been erased: this database knows by now all that it told."""
+        with connection, connection.cursor() as cursor:
+            if delivery_events.lock(cursor) and stale_topics.drop_noted(
+                cursor, client, self._kafka, DELIVERIES
+            ):
+                log.info("deliveries topic dropped, since it held what has been erased")
 
     def _look_at_topic(self, connection: Connection, client: KafkaAdminClient) -> str:
         """The id of the topic that is to be told."""
@@ -108,6 +118,8 @@ class Reporter:
             read += len(batch)
         with connection, connection.cursor() as cursor:
             delivery_events.keep_count(cursor)
+            if restored:
+                erasure.forget_restored(cursor)
         log.info("deliveries topic read to its end", read=read, restored=restored)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from rebook.events import CUSTOMER_ERASED
 from rebook.moments import parse_moment
 
 from notifier import reminders
@@ -43,6 +44,8 @@ class Story:
         if event.sequence != self.version + 1:
             return
         self.version = event.sequence
+        if event.type == CUSTOMER_ERASED:
+            self.booking, self.standing = replace(self.booking, customer_email=""), {}
         if event.type not in KINDS:
             return
         kind, _ = KINDS[event.type]
@@ -56,10 +59,11 @@ class Story:
     def _plan(self, event: Event, kind: str) -> None:
         due = reminders.moments(self.booking, kind, self.starts_at, parse_moment(event.time))
         call = Call(REMINDER, self.booking.customer_email)
-        self.standing = {
+        planned = {
             minutes: (event.sequence, at, id_of(event.id, call, minutes)) for minutes, at in due.items()
         }
-        self.reminders |= {made: minutes for minutes, (_, _, made) in self.standing.items()}
+        self.reminders |= {made: minutes for minutes, (_, _, made) in planned.items()}
+        self.standing = {} if self.booking.customer_is_erased else planned
 
 
 def replayed(events: Iterable[Event]) -> dict[UUID, Story]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rebook.manage_links import ManageLinks
 
-    from notifier.letters import Letter
+    from notifier.letters import Booking, Letter
 
 GREETED_MAX_LENGTH = 60
 _KEEP_TO_YOURSELF = "Whoever has the links can change the booking, so please keep them to yourself."
@@ -116,7 +116,7 @@ class Writer:
 
     def _to_team(self, letter: Letter, *, subject: str, tone: str, headline: str, lead: str) -> Wording:
         booking, change = letter.booking, letter.change
-        who = line(booking.customer_name) if change.by_customer else change.actor
+        who = line(booking.called) if change.by_customer else change.actor
         notes = [Row("Notes", text(booking.notes))] if booking.notes and tone == "good" else []
         return Wording(
             subject=subject_line(subject, letter),
@@ -126,7 +126,7 @@ class Writer:
             lead=f"{who} {lead} this meeting.",
             rows=[
                 *meeting(letter),
-                Row("Customer", f"{line(booking.customer_name)} <{booking.customer_email}>"),
+                Row("Customer", _customer(booking)),
                 Row("Their time zone", booking.customer_timezone),
                 Row("Host", line(booking.host_name)),
             ],
@@ -153,6 +153,11 @@ _LETTERS: dict[str, Callable[[Writer, Letter], Wording]] = {
     "team-rescheduled": Writer._team_rescheduled,
     "team-cancelled": Writer._team_cancelled,
 }
+
+
+def _customer(booking: Booking) -> str:
+    address = "" if booking.customer_is_erased else f" <{booking.customer_email}>"
+    return f"{line(booking.called)}{address}"
 
 
 def _greeting(letter: Letter) -> str:

@@ -52,7 +52,7 @@ class Wording:
 
 
 def subject_line(begins: str, letter: Letter) -> str:
-    who = f" with {line(letter.booking.customer_name)}" if letter.to_team else ""
+    who = f" with {line(letter.booking.called)}" if letter.to_team else ""
     when = times.in_short(letter.change.slot.starts_at, letter.timezone)
     return f"{begins}: {line(letter.booking.title)}{who} on {when}"
 

@@ -12,7 +12,7 @@ from rebook.consumer import Consumer, Work
 from rebook.kafka import BOOKINGS
 from rebook.serving import answer_health
 
-from notifier import reminders
+from notifier import erasure, reminders
 from notifier.database import keep_at, prepare
 from notifier.inbox import NAME, Inbox
 from notifier.outbox import utc_now
@@ -43,7 +43,14 @@ class Worker:
         self._reporter = Reporter(settings)
         self._sending = Sending(settings, self._stop, self._reporter)
         self._inbox = Inbox(settings.mail_domain)
-        work = Work(NAME, (BOOKINGS,), self._inbox.handle, after_batch=self._wake_outbox, prepare=prepare)
+        work = Work(
+            NAME,
+            (BOOKINGS,),
+            self._inbox.handle,
+            after_batch=self._wake_outbox,
+            prepare=prepare,
+            forget=erasure.forget,
+        )
         self._consumer = Consumer(settings, settings.database_url, work)
 
     def run(self) -> bool:
