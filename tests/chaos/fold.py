@@ -61,6 +61,8 @@ def _after(before: Standing, event: Event) -> Standing:
         )
     if event.type == "rebook.BookingCancelled.v1":
         return replace(known, status="cancelled", hold=None)
+    if event.type == "rebook.CustomerErased.v1":
+        return replace(known, customer="")
     return known
 
 

@@ -18,7 +18,14 @@ import psycopg2
 import pytest
 import requests
 from rebook.cloudevents import Event
-from rebook.events import BOOKING_CANCELLED, BOOKING_CONFIRMED, EMAIL_FAILED, EMAIL_SENT, check
+from rebook.events import (
+    BOOKING_CANCELLED,
+    BOOKING_CONFIRMED,
+    CUSTOMER_ERASED,
+    EMAIL_FAILED,
+    EMAIL_SENT,
+    check,
+)
 from rebook.kafka import BOOKINGS, DELIVERIES, KafkaSettings, admin, ensure_topic, producer
 from rebook.manage_links import ManageLinks
 from rebook.migrations import migrate
@@ -127,6 +134,9 @@ class Booking:
     def is_cancelled(self) -> None:
         self._publish(BOOKING_CANCELLED, {"actor": "customer", "reason": ""})
 
+    def is_erased(self) -> None:
+        self._publish(CUSTOMER_ERASED, {"actor": "operator"})
+
     def _publish(self, event_type: str, data: dict[str, Any]) -> None:
         self._version += 1
         data = {"booking_id": self.id, **data}
@@ -160,6 +170,24 @@ def test_a_booking_is_mailed_and_reported_and_a_worker_without_a_memory_mails_no
         smtp.wait_for(lambda letter: booking.host in letter.recipients and "Cancelled" in letter.subject)
     subjects = [letter.subject.partition(":")[0] for letter in smtp.letters(booking.customer)]
     assert subjects == ["Confirmed", "Cancelled"]
+
+
+def test_a_lost_table_is_refilled_without_a_customer_who_has_been_erased_since(
+    environment, settings, smtp, database
+):
+    booking = Booking(settings)
+    with worker(environment):
+        booking.is_confirmed(reminders=(60,))
+        until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
+    booking.is_erased()
+    fresh = environment | fresh_database(database)
+    with worker(fresh):
+        until(
+            lambda: sorted(told(settings, booking)) == [(EMAIL_SENT, ""), (EMAIL_SENT, booking.host)],
+            PATIENCE_S,
+        )
+        assert booking.customer not in rows(fresh)
+    assert len(smtp.letters(booking.customer)) == len(smtp.letters(booking.host)) == 1
 
 
 def test_a_worker_that_starts_again_reads_only_what_is_new_unless_rows_were_lost(

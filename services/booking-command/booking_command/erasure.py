@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 _UNDER_WAY = 0x6572617365  # "erase": shared by those whose old events may still get into a topic
 _BOOKINGS_OF = """
-SELECT lower(email), originator_id FROM (
+SELECT lower(booked.email) AS email, originator_id FROM (
     SELECT originator_id, notification_id, convert_from(state, 'UTF8')::json #>> '{customer,email}' AS email
     FROM stored_events WHERE topic = 'BookingConfirmed'
-) AS booked WHERE lower(email) = ANY(%s) ORDER BY notification_id
+) AS booked WHERE lower(booked.email) = ANY(%s) ORDER BY notification_id
 """
 _STALE = "SELECT EXISTS (SELECT FROM stale_topics)"
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(%s)"
@@ -69,7 +69,7 @@ class Erasure:
         """The bookings of each customer, by lower-case address, oldest first."""
         found: dict[str, list[Claim]] = {email.lower(): [] for email in emails}
         for row in self._store.appender.rows(_BOOKINGS_OF, (list(found),)):
-            found[row["lower"]].append(self._claim(row["originator_id"]))
+            found[row["email"]].append(self._claim(row["originator_id"]))
         return found
 
     def erase(self, booking_id: UUID) -> None:

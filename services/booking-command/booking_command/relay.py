@@ -89,22 +89,9 @@ def run(settings: RelaySettings, stop: threading.Event) -> None:
             return
         try:
             with admin(settings, request_timeout_ms=_ASK_TIMEOUT_MS) as topics:
-                drop_stale(settings, connection, topics)
                 Relay(settings, connection, lease, topics).publish(stop)
         finally:
             lease.release()
-
-
-def drop_stale(
-    settings: RelaySettings, connection: psycopg.Connection[Any], topics: KafkaAdminClient
-) -> None:
-    """Drop the topics that hold what has been erased from the store, before anything is published."""
-    with connection.transaction(), connection.cursor() as cursor:
-        if not erasure.is_over(connection):
-            return
-        for name in OWNED:
-            if stale_topics.drop_noted(cursor, topics, settings, name):
-                log.info("topic dropped, since it held what has been erased", topic=name)
 
 
 class Relay:
@@ -206,10 +193,20 @@ class Relay:
     def _look_at_topics(self) -> float:
         if topic_ids(self._topics, list(self._names.values())) != self._ids:
             raise TopicsChanged
-        if erasure.topics_are_stale(self._connection) and erasure.is_over(self._connection):
-            self._settle_all()  # what was read before the erasure goes with the topic
-            raise TopicsChanged("what was erased is still on a topic")
+        if erasure.topics_are_stale(self._connection) and self._drop_stale():
+            raise TopicsChanged("one held what was erased")
         return _LOOK_AT_TOPICS_EVERY_S
+
+    def _drop_stale(self) -> bool:
+        """Drop what holds what was erased, unless somebody is erasing: whether it is gone.
+
+        What was read before the erasure, and may still be on its way, goes with it.
+        """
+        self._settle_all()
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            return erasure.is_over(self._connection) and stale_topics.drop_noted(
+                cursor, self._topics, self._settings, BOOKINGS
+            )
 
     def _measure(self) -> float:
         (last,) = self._connection.execute(_LAST).fetchone() or (0,)

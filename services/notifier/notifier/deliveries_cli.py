@@ -61,7 +61,9 @@ def list_deliveries(
         found = lookup.newest(cursor, lookup.Wanted(state, letter, booking_id, recipient), limit)
     for delivery in found:
         click.echo(f"{delivery.delivery_id}  {_stands(delivery)}")
-        click.echo(f"    {delivery.letter} to {delivery.recipient}, booking {delivery.booking_id}")
+        click.echo(
+            f"    {delivery.letter} to {delivery.recipient or 'an erased customer'}, booking {delivery.booking_id}"
+        )
         if delivery.reason:
             click.echo(f"    {delivery.reason}")
     if not found:

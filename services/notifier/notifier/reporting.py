@@ -86,10 +86,8 @@ class Reporter:
     def _drop_stale_topic(self, connection: Connection, client: KafkaAdminClient) -> None:
         """Drop a topic that says what has been erased: this database knows by now all that it told."""
         with connection, connection.cursor() as cursor:
-            if delivery_events.lock(cursor) and stale_topics.drop_noted(
-                cursor, client, self._kafka, DELIVERIES
-            ):
-                log.info("deliveries topic dropped, since it held what has been erased")
+            if delivery_events.lock(cursor):
+                stale_topics.drop_noted(cursor, client, self._kafka, DELIVERIES)
 
     def _look_at_topic(self, connection: Connection, client: KafkaAdminClient) -> str:
         """The id of the topic that is to be told."""

@@ -1,6 +1,7 @@
 -- Topics of ours that still hold what has been erased, until their owner has dropped them (rebook.stale_topics).
 CREATE TABLE stale_topics (
-    topic text PRIMARY KEY -- its name without the prefix
+    topic  text        PRIMARY KEY, -- its name without the prefix
+    try_at timestamptz NOT NULL DEFAULT now() -- later where Kafka refused
 );
 
 -- Which dead-letters topic was told of a parked event: another one, made anew, is told again.
