@@ -47,6 +47,7 @@ _PUBLISHED = Counter("relay_events_published", "Events that Kafka has acknowledg
 _BACKLOG = Gauge("relay_backlog_events", "Positions between the store's last event and the relay's cursor")
 _LAG_S = Gauge("relay_lag_seconds", "Age of the event published last, while there are more to publish")
 _LAST = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+_BEGIN_ANEW = "UPDATE relay_cursors SET position = 0 WHERE topic = %s"  # as the backlog is told from now on
 _PRUNE = (
     "DELETE FROM slot_holds WHERE upper(during) < now() - interval '1 day'",
     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'",
@@ -204,9 +205,12 @@ class Relay:
         """
         self._settle_all()
         with self._connection.transaction(), self._connection.cursor() as cursor:
-            return erasure.is_over(self._connection) and stale_topics.drop_noted(
+            is_gone = erasure.is_over(self._connection) and stale_topics.drop_noted(
                 cursor, self._topics, self._settings, BOOKINGS
             )
+            if is_gone:
+                cursor.execute(_BEGIN_ANEW, (self._names[BOOKINGS],))
+        return is_gone
 
     def _measure(self) -> float:
         (last,) = self._connection.execute(_LAST).fetchone() or (0,)
