@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from rebook.assignment import Assignment
     from rebook.cloudevents import Event
     from rebook.offsets import Position
     from rebook.parking import Forget, Handle, HandleAll, Stream
@@ -53,6 +52,7 @@ class Batches:
     """Applies what arrived. `last_time` is the `ce_time` of the event applied last.
 
     Args:
+        positions: where each partition stands; moves with what is applied.
         handle: applies one event that has waited for its time, or behind one that has.
         handle_all: applies all the others of a batch together.
         forget: blanks the rows of an erased customer's booking, where its event has to wait.
@@ -61,14 +61,14 @@ class Batches:
     def __init__(
         self,
         connection: Connection,
-        assignment: Assignment,
+        positions: dict[TopicPartition, Position],
         handle: Handle,
         handle_all: HandleAll,
         forget: Forget,
     ) -> None:
         self.last_time = ""
         self._connection = connection
-        self._assignment = assignment
+        self._positions = positions
         self._handle = handle
         self._handle_all = handle_all
         self._forget_rows = forget
@@ -92,14 +92,14 @@ class Batches:
     def _next_batch(self, left: Arrivals) -> Arrivals:
         """Everything at once, but a partition that failed before comes alone and in smaller pieces."""
         for partition, arrivals in left.items():
-            attempts = self._assignment.positions[partition].attempts
+            attempts = self._positions[partition].attempts
             if attempts:
                 return {partition: arrivals[: max(1, BATCH_MAX >> (_SHRINK_BITS * attempts))]}
         return left
 
     def _attempt(self, batch: Arrivals) -> bool:
         """Whether the batch is done with: applied, or its one hopeless event parked."""
-        before = {partition: self._assignment.positions[partition] for partition in batch}
+        before = {partition: self._positions[partition] for partition in batch}
         hopeless = max(position.attempts for position in before.values()) >= ATTEMPTS_MAX
         counted = {p: position._replace(attempts=position.attempts + 1) for p, position in before.items()}
         self._count(before, counted)
@@ -113,7 +113,7 @@ class Batches:
         except Exception as error:  # counted, tried again in smaller pieces, parked in the end
             self._failed(batch, error)
             return False
-        self._assignment.positions.update(moved)
+        self._positions.update(moved)
         return True
 
     def _count(self, before: dict[TopicPartition, Position], counted: dict[TopicPartition, Position]) -> None:
@@ -121,7 +121,7 @@ class Batches:
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
             offsets.move(cursor, before, counted)
-        self._assignment.positions.update(counted)
+        self._positions.update(counted)
 
     def _failed(self, batch: Arrivals, error: Exception) -> None:
         for partition in batch:
@@ -174,7 +174,7 @@ class Batches:
         return found
 
     def _set_aside(self, cursor: Cursor, partition: TopicPartition, arrival: Arrival) -> None:
-        topic_id = self._assignment.positions[partition].topic_id
+        topic_id = self._positions[partition].topic_id
         parking.park_unreadable(cursor, arrival.record, topic_id, arrival.why_not)
 
     def _apply_behind(

@@ -141,9 +141,14 @@ def discard(cursor: Cursor, letter: Letter, handle: Handle, reason: str) -> None
     drain(cursor, stream, handle)
 
 
+def as_discarded(event: Event) -> Event:
+    """The event under a type that no handler knows, so that it counts in its stream and does nothing else."""
+    return dataclasses.replace(event, type=_DISCARDED_TYPE, data={})
+
+
 def _pass_over(cursor: Cursor, event: Event, handle: Handle) -> None:
     """Let a handler see it under a type that it does not know; behind a gap there is nothing to count."""
     try:
-        handle(dataclasses.replace(event, type=_DISCARDED_TYPE, data={}), cursor)
+        handle(as_discarded(event), cursor)
     except VersionGap:
         return

@@ -69,7 +69,8 @@ class Reading:
         topics = [settings.topic(name) for name in work.topics]
         self._assignment = Assignment(reader, admin, connection, topics, ids)
         handle_all = work.handle_all or parking.one_by_one(work.handle)
-        self._batches = Batches(connection, self._assignment, work.handle, handle_all, work.forget)
+        positions = self._assignment.positions
+        self._batches = Batches(connection, positions, work.handle, handle_all, work.forget)
         self._look_at_s = 0.0
         self._complete_since_s: float | None = None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import click
@@ -11,12 +10,12 @@ import psycopg2
 from rebook import logs
 from rebook.console import sentences, stop_on_signals
 from rebook.dead_letters_cli import dead_letters
-from rebook.migrations import migrate as apply
 from rebook.moments import use_bundled_zones
 from rebook.postgres import connect
 from rebook.serving import serve
 from rebook.settings import load
 
+from booking_query import rebuild_cli, schema
 from booking_query.projection import project as project_one
 from booking_query.projector import run
 from booking_query.settings import DatabaseSettings, OwnerSettings, ProjectorSettings, WebProcess
@@ -64,7 +63,7 @@ def migrate() -> None:
     Example: booking-query migrate
     """
     with closing(connect(load(OwnerSettings).database_url)) as connection:
-        for name in apply(connection, [files("rebook") / "sql", files("booking_query") / "sql"]):
+        for name in schema.migrate(connection):
             click.echo(f"applied {name}")
 
 
@@ -72,4 +71,6 @@ def _read_tables() -> tuple[Connection, Handle]:
     return connect(load(DatabaseSettings).database_url), project_one
 
 
+for command in rebuild_cli.COMMANDS:
+    main.add_command(command)
 main.add_command(dead_letters("booking-query", _read_tables))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+import structlog
 from rebook.parking import VersionGap
 
 from booking_query.folding import Bookings
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     Apply = Callable[[Event, Cursor], None]
     Fold = Callable[[Event, Bookings], None]
+
+log = structlog.get_logger()
 
 _APPLY: dict[str, Apply] = {}
 _FOLD: dict[str, Fold] = {}
@@ -94,7 +97,17 @@ def project_all(events: Sequence[Event], cursor: Cursor) -> dict[int, str]:
     return gaps
 
 
+def is_of_unknown_version(event_type: str) -> bool:
+    """Whether it is another version of a type that this program knows: what it says is not shown yet."""
+    if event_type in _APPLY or event_type in _FOLD:
+        return False
+    name, _, _ = event_type.rpartition(".v")
+    return any(known.rpartition(".v")[0] == name for known in (*_APPLY, *_FOLD))
+
+
 def _project(event: Event, bookings: Bookings, cursor: Cursor) -> None:
+    if is_of_unknown_version(event.type):
+        log.warning("event is of an unknown version", event_id=event.id, event_type=event.type)
     if event.type in _FOLD:
         _FOLD[event.type](event, bookings)
     elif event.type in _APPLY:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from booking_query.settings import ProjectorSettings
 
@@ -86,4 +87,9 @@ class Counts:
         ):
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (_FOLD_LOCK,))
             if cursor.fetchone() == (True,):
-                cursor.execute(_FOLD)
+                fold(cursor)
+
+
+def fold(cursor: Cursor) -> None:
+    """Fold the changes of the bookings' counts into their sums."""
+    cursor.execute(_FOLD)

@@ -22,11 +22,16 @@ class DatabaseSettings:
 
 @dataclass(frozen=True)
 class OwnerSettings:
-    """The role that may change the schema; used by `booking-query migrate` alone."""
+    """The role that may change the schema; used by `booking-query migrate`, `rebuild` and `verify` alone."""
 
     database_url: str = setting(
         "BOOKING_QUERY_OWNER_DATABASE_URL", text, "The read tables' database, as its owner"
     )
+
+
+@dataclass(frozen=True)
+class RebuildSettings(KafkaSettings, OwnerSettings):
+    """What a second set of read tables is made by, beside the first."""
 
 
 @dataclass(frozen=True)
