@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from servers.postgres import FreshDatabase
 
-pytest_plugins = ["servers.command_side", "servers.query_side", "servers.notifier_side", "servers.gallery"]
+pytest_plugins = [
+    "servers.command_side",
+    "servers.query_side",
+    "servers.notifier_side",
+    "servers.gallery",
+    "servers.read_side",
+]
 
 zoneinfo.reset_tzpath([])  # the tzdata package's tables, as in every process of ours
 

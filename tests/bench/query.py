@@ -1,4 +1,4 @@
-"""`make bench-query`: what queries cost beside their bare SQL, how they stay as bookings become more; and replays."""
+"""`make bench-query`: what queries cost beside their bare SQL, as bookings become more; replays and a rebuild."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rebook.moments import use_bundled_zones
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench import replay
+from bench import rebuild, replay
 from bench.asked import QUESTIONS, Asker
 from bench.chart import drawn
 from bench.relay import broker
@@ -26,6 +26,9 @@ from servers.postgres import PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rebook.kafka import KafkaSettings
+    from servers.postgres import FreshDatabase
 
 _PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "queries.svg"
 
@@ -110,25 +113,44 @@ def _ms(call: Callable[[], Any]) -> float:
 
 
 def show_replay(server: PostgresServer, events: int, rounds: int) -> None:
-    """Print the rate of replays relative to a bare loop's over the same topics."""
+    """Print the rate of replays and of a rebuild relative to a bare loop's over the same topics."""
     with broker() as kafka:
         chosen = replay.settings(kafka.bootstrap_servers)
         replay.publish(chosen, events)
         click.echo(f"\n{kafka.kind}; {events:,} events of bookings and letters")
-        found = [replay_round(server, chosen, events) for _ in range(rounds)]
-    for place, name in enumerate(("with every index", "indexes made at the end")):
-        ratio = statistics.median(ratios[place] for ratios in found)
-        click.echo(f"replay into read tables, {name} / bare consume-and-decode loop: {ratio:.2f}")
+        found, tables = [], replay.read_tables(server)
+        for _ in range(rounds):
+            tables = replay.read_tables(server)
+            found.append(replay_round(server, chosen, tables, events))
+        for place, name in enumerate(("with every index", "indexes made at the end")):
+            ratio = statistics.median(ratios[place] for ratios in found)
+            click.echo(f"replay into read tables, {name} / bare consume-and-decode loop: {ratio:.2f}")
+        show_rebuild(chosen, tables, events)
 
 
-def replay_round(server: PostgresServer, chosen: Any, events: int) -> tuple[float, float]:
+def replay_round(
+    server: PostgresServer, chosen: KafkaSettings, tables: FreshDatabase, events: int
+) -> tuple[float, float]:
     bare_s = replay.bare(chosen, events)
     following_s = replay.replayed(chosen, replay.read_tables(server), events)
-    tables = replay.read_tables(server)
     began_s = time.monotonic()
     with replay.indexes_afterwards(tables):
         replay.replayed(chosen, tables, events)
     return bare_s / following_s, bare_s / (time.monotonic() - began_s)
+
+
+def show_rebuild(chosen: KafkaSettings, tables: FreshDatabase, events: int) -> None:
+    """Rebuild tables that hold all of it while others read and write, as rates relative to a bare loop's."""
+    bare_s = replay.bare(chosen, events)
+    rebuilt_s, visitor = rebuild.rebuilt(chosen, tables)
+    click.echo(
+        f"rebuild under live reads and writes / bare consume-and-decode loop: {bare_s / rebuilt_s:.2f}"
+    )
+    click.echo(
+        f"    {visitor.writes:,} writes and {visitor.reads:,} reads meanwhile, {len(visitor.wrong)} failed or stale"
+        f"{visitor.wrong[:3] or ''}; the slowest took {visitor.slowest_s * 1_000:.0f} ms\n"
+        f"    {rebuild.last_words(chosen, tables)}"
+    )
 
 
 if __name__ == "__main__":

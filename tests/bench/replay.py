@@ -7,28 +7,22 @@ import json
 import threading
 import time
 from contextlib import closing, contextmanager
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg2
 from bench.history import history
+from booking_query import schema
 from booking_query.projector import NAME, TOPICS, Counts, collect_seldom, work
 from kafka import TopicPartition
 from rebook.consumer import Consumer
 from rebook.events import TOPIC_OF
 from rebook.kafka import KafkaSettings, admin, consumer, ensure_topic, producer
-from rebook.migrations import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from servers.postgres import FreshDatabase, PostgresServer
-
-_SECONDARY = """
-    SELECT indexname, indexdef FROM pg_indexes
-    WHERE schemaname = 'public' AND indexname NOT IN (SELECT conname FROM pg_constraint)
-"""
 
 
 def settings(bootstrap: str) -> KafkaSettings:
@@ -98,20 +92,15 @@ def replayed(chosen: KafkaSettings, tables: FreshDatabase, count: int) -> float:
 def read_tables(server: PostgresServer) -> FreshDatabase:
     fresh = server.database(NAME.replace("-", "_"))
     with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
+        schema.migrate(owner)
     return fresh
 
 
 @contextmanager
 def indexes_afterwards(tables: FreshDatabase) -> Iterator[None]:
     """Without the indexes that only queries need, which are made at the end."""
-    with closing(psycopg2.connect(tables.owner_url)) as owner, owner.cursor() as cursor:
-        cursor.execute(_SECONDARY)
-        indexes: list[tuple[str, Any]] = cursor.fetchall()
-        for name, _ in indexes:
-            cursor.execute(f"DROP INDEX {name}")
-        owner.commit()
+    with closing(psycopg2.connect(tables.owner_url)) as owner:
+        with owner, owner.cursor() as cursor:
+            schema.lift_indexes(cursor)
         yield
-        for _, made_by in indexes:
-            cursor.execute(made_by)
-        owner.commit()
+        schema.put_indexes_back(owner)

@@ -66,6 +66,10 @@ def booking_id(name: str) -> str:
     return str(uuid5(NAMES, name))
 
 
+def sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
 def event(kind: str, subject: str, sequence: int, data: dict[str, Any]) -> Event:
     return Event(
         id=f"{subject}:{sequence}",
@@ -179,8 +183,7 @@ class Site:
 def introduce(site: Site, **definition: Any) -> None:
     """Let a site know a member of the team, their API token and a meeting type."""
     _join(site)
-    sha256 = hashlib.sha256(SECRET.encode()).hexdigest()
-    token = {"name": "sync", "sha256": sha256, "member_id": MEMBER, "created_by": "ada@example.org"}
+    token = {"name": "sync", "sha256": sha256(SECRET), "member_id": MEMBER, "created_by": "ada@example.org"}
     site.take(event(events.API_TOKEN_ISSUED, booking_id("token"), 1, token))
     site.define(**definition)
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from rebook.assignment import TopicsChanged
 from rebook.postgres import connect
 
-from booking_query.comparing import COUNTS, RELATIONS, Comparison, by_being_older
+from booking_query.comparing import Comparison, by_being_older
 from booking_query.refilling import Refill
+from booking_query.relations import COUNTS, RELATIONS
 from booking_query.second_set import Hindered, SecondSet
 from booking_query.sources import telling
 from booking_query.swapping import BUSY, held, swap
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 _NAME = "rebuild"  # of the second set
 _SHORT_ENOUGH = 1_000  # events that may be read while the projector is held
-_PATIENCE_S = 10.0
+_PATIENCE_S = 1.0  # with suspects that do not become fewer
 _PAUSE_S = 0.5
 _SHOWN_AT_MOST = 5
+_WITH_ROWS = tuple(relation for relation in RELATIONS if relation is not COUNTS)
 
 
 def rebuild(
@@ -74,10 +76,7 @@ def _rebuild(
         if not drop_unknown:
             _must_not_be_older(older, refill)
         _swap(settings.database_url, second, refill, list(told.live.values()))
-        say(f"{', '.join(f'{count:,} {what}' for what, count in counts)} are served now")
-
-
-_WITH_ROWS = tuple(relation for relation in RELATIONS if relation is not COUNTS)
+        say(f"{', '.join(counts)} are served now")
 
 
 def _must_not_be_older(older: Comparison, refill: Refill) -> None:
@@ -85,11 +84,13 @@ def _must_not_be_older(older: Comparison, refill: Refill) -> None:
 
     The served set moves on meanwhile, but never with what the topics do not tell: suspects are soon cleared.
     """
-    deadline_s = time.monotonic() + _PATIENCE_S
-    suspects = older.look()
-    while suspects and time.monotonic() < deadline_s:
+    deadline_s, before = 0.0, 0
+    while (suspects := older.look_again() if before else older.look()) != 0:
+        if suspects != before:
+            deadline_s, before = time.monotonic() + _PATIENCE_S, suspects
+        elif time.monotonic() > deadline_s:
+            break
         refill.follow()
-        suspects = older.look_again()
     if suspects:
         older.keep()
         named = "\n".join(f"  {each.in_short()}" for each in islice(older.differences(), _SHOWN_AT_MOST))

@@ -6,9 +6,9 @@ import dataclasses
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
+import psycopg2
 from kafka import TopicPartition
 from rebook.events import TOPIC_OF
-from rebook.parking import VersionGap
 from rebook.topic_reader import read_to_end
 from rebook.topics import BOOKINGS
 
@@ -66,7 +66,8 @@ class Refill:
             taking_over.discarded(cursor, project)
         for topic in self._told.filled:
             with self._replay(self._told.filled) as filled:
-                self._read_the_few(topic, filled)
+                with show("Reading the team's part", None):
+                    self._read_the_few(topic, filled)
                 self._read_all(filled, f"Reading {topic}", show)
         self.live = self._stack.enter_context(self._replay(self._told.live))
         return self._read_all(self.live, "Reading", show)
@@ -93,7 +94,9 @@ class Refill:
                 cursor.execute("SAVEPOINT event")
                 try:
                     replay.project(event, cursor)
-                except (VersionGap, ValueError, LookupError, TypeError):
+                except psycopg2.OperationalError:
+                    raise
+                except Exception:  # whatever it is, it is found again
                     cursor.execute("ROLLBACK TO SAVEPOINT event")
 
     def served(self) -> dict[TopicPartition, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kafka import TopicPartition
 from rebook.kafka import DELIVERIES, KafkaError, admin, consumer, topic_ids
+from rebook.topic_reader import read_to_end
 
 from booking_query import schema
 from booking_query.projector import TOPICS
@@ -65,7 +66,8 @@ def telling(settings: KafkaSettings, from_topic: str | None) -> Telling:
     with closing(consumer(settings, None, bootstrap_timeout_ms=_PATIENCE_MS)) as reader:
         cut = _cut(reader, live)
         if from_topic:
-            _must_join(reader, from_topic, {each: at for each, at in cut.items() if each.topic != deliveries})
+            stores = {each: at for each, at in cut.items() if each.topic != deliveries}
+            _must_join(settings, reader, from_topic, stores)
         else:
             _must_be_whole(settings, [each for each in cut if each.topic != deliveries])
     filled = {from_topic: ids.pop(from_topic)} if from_topic else {}
@@ -93,19 +95,29 @@ def _must_be_whole(settings: KafkaSettings, cut: list[TopicPartition]) -> None:
         )
 
 
-def _must_join(reader: KafkaConsumer, filled: str, cut: Mapping[TopicPartition, int]) -> None:
+def _must_join(
+    settings: KafkaSettings, reader: KafkaConsumer, filled: str, cut: Mapping[TopicPartition, int]
+) -> None:
     """See by the positions in the store that nothing was cut from the live topics that the filled one lacks."""
     ends = reader.end_offsets([*_partitions(reader, [filled]), *cut])
     last = {each: end - 1 for each, end in ends.items() if each.topic == filled and end > 0}
     first = {each: offset for each, offset in cut.items() if offset < ends[each]}
     records = _records_at(reader, last | first)
     reaches_to = max((_position(records[each]) for each in last), default=0)
-    for partition in first:
-        if _position(records[partition]) > reaches_to:
-            raise Hindered(
-                f"{partition.topic} begins after {filled} ends, at position {reaches_to} of the store: fill "
-                "another one by `booking-command republish`."
-            )
+    begin_at = max((_position(records[each]) for each in first), default=0)
+    if begin_at > reaches_to and not _are_there(settings, reaches_to + 1, begin_at):
+        raise Hindered(
+            f"Retention has cut what happened after {filled} ends, at position {reaches_to} of the store: fill "
+            "another one by `booking-command republish`."
+        )
+
+
+def _are_there(settings: KafkaSettings, first: int, last: int) -> bool:
+    """Whether the live topics hold the events of all these positions."""
+    owned = (topic for topic in TOPICS if topic != DELIVERIES)
+    events = (event for topic in owned for event in read_to_end(settings, topic))
+    there = {event.position for event in events if first <= event.position <= last}
+    return len(there) == last - first + 1
 
 
 def _records_at(

@@ -26,7 +26,7 @@ BUSY = (LockNotAvailable, DeadlockDetected)
 
 _HOLD_WITHIN = "5s"
 _READS_WAIT_AT_MOST = "50ms"
-_TRIES = 20
+_TRIES = 4  # then the projector goes on for a while
 _PAUSE_S = 0.05
 _ROUTINES = """
     SELECT format('%%I(%%s)', proname, pg_get_function_identity_arguments(oid)) FROM pg_proc

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from rebook.assignment import TopicsChanged
 from rebook.postgres import connect
 
-from booking_query.comparing import BOOKINGS, HISTORY, Comparison, columns_of, in_any_field
+from booking_query.comparing import Comparison, in_any_field
 from booking_query.refilling import Refill
+from booking_query.relations import BOOKINGS, HISTORY, columns_of
 from booking_query.schema import SERVED
 from booking_query.second_set import Hindered, SecondSet
 from booking_query.sources import telling
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _NAME = "verification"  # of the second set
 _FEW = 10_000  # suspects that are looked at in a moment, while the projector is held
-_PATIENCE_S = 10.0
+_PATIENCE_S = 3.0  # with a projector that does not move
 _PAUSE_S = 0.2
 _IS_AT_WORK = f"SELECT EXISTS (SELECT FROM {SERVED}.workers WHERE seen_at > now() - interval '5 s')"  # noqa: S608
 
@@ -56,7 +57,7 @@ def verify(settings: RebuildSettings, from_topic: str | None, show: Show, say: C
         for sentence in chain(_misplaced(refill, ends), refill.overlooked(), differing):
             say(sentence)
             wrong += 1
-        say(f"{_counted(comparison)} compared, {wrong or 'nothing'} wrong")
+        say(f"{', '.join(comparison.counts())} compared, {wrong or 'nothing'} wrong")
         return wrong
 
 
@@ -102,8 +103,12 @@ def _second_set(settings: RebuildSettings) -> Iterator[SecondSet]:
 
 def _wait_for_projector(second: SecondSet, refill: Refill, ends: Mapping[TopicPartition, int]) -> None:
     """Give a projector that is at work the time to read what this has read."""
-    deadline_s = time.monotonic() + _PATIENCE_S
-    while _short(refill, ends) and time.monotonic() < deadline_s:
+    deadline_s, before = 0.0, None
+    while short := _short(refill, ends):
+        if short != before:
+            deadline_s, before = time.monotonic() + _PATIENCE_S, short
+        elif time.monotonic() > deadline_s:
+            return
         with second.connection, second.connection.cursor() as cursor:
             cursor.execute(_IS_AT_WORK)
             if cursor.fetchone() != (True,):
@@ -111,9 +116,11 @@ def _wait_for_projector(second: SecondSet, refill: Refill, ends: Mapping[TopicPa
         time.sleep(_PAUSE_S)
 
 
-def _short(refill: Refill, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
+def _short(refill: Refill, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    """Where the projector stands in those partitions that it has not read as far as this has."""
     served = refill.served()
-    return [partition for partition, end in ends.items() if served.get(partition, 0) < end]
+    places = {partition: served.get(partition, 0) for partition in ends}
+    return {partition: place for partition, place in places.items() if place < ends[partition]}
 
 
 def _judge(url: str, comparison: Comparison, refill: Refill) -> None:
@@ -145,8 +152,7 @@ def _held(keeper: Connection) -> Iterator[Cursor]:
 def _misplaced(refill: Refill, ends: Mapping[TopicPartition, int]) -> Iterator[str]:
     """Where the projector stands elsewhere than at the ends of its partitions, or beyond them, in sentences."""
     served, ends_now = refill.served(), refill.live.ends()
-    for partition in _short(refill, ends):
-        place = served.get(partition, 0)
+    for partition, place in _short(refill, ends).items():
         yield f"{_name(partition)}: is read up to {place:,} of {ends[partition]:,}"
     for partition in served.keys() - refill.live.reachable(served).keys():
         yield f"{_name(partition)}: is read up to {served[partition]:,}, but ends at {ends_now[partition]:,}"
@@ -154,10 +160,6 @@ def _misplaced(refill: Refill, ends: Mapping[TopicPartition, int]) -> Iterator[s
 
 def _name(partition: TopicPartition) -> str:
     return f"{partition.topic}, partition {partition.partition}"
-
-
-def _counted(comparison: Comparison) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in comparison.counts())
 
 
 def _put_in_place(cursor: Cursor, second: str, booking_id: UUID) -> None:
