@@ -16,13 +16,11 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import click
-import psycopg2
 from bench.relay import broker
 from notifier import bookings, deliveries
 from notifier.database import connect
@@ -34,7 +32,6 @@ from psycopg2.extras import execute_values
 from rebook.events import CUSTOMER
 from rebook.kafka import BOOKINGS, KafkaSettings, admin, ensure_topic
 from rebook.manage_links import ManageLinks
-from rebook.migrations import migrate
 from rebook.moments import use_bundled_zones
 from rebook.settings import load
 from rebook_infra.ports import free_port
@@ -43,6 +40,8 @@ from servers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812
 
 NOTIFIER = Path(sysconfig.get_path("scripts")) / "notifier"
 
@@ -81,10 +80,7 @@ def tables() -> Iterator[dict[str, str]]:
         Path(home).chmod(0o755)
         server = PostgresServer(Path(home))
         try:
-            fresh = server.database("notifier")
-            with contextlib.closing(psycopg2.connect(fresh.owner_url)) as owner:
-                migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
-            yield {"NOTIFIER_DATABASE_URL": fresh.url}
+            yield {"NOTIFIER_DATABASE_URL": server.database("notifier").with_tables("rebook", "notifier").url}
         finally:
             server.server.stop()
 
@@ -173,7 +169,7 @@ def worker(environment: dict[str, str]) -> Iterator[None]:
         process.wait()
 
 
-def fill(connection: psycopg2.extensions.connection, letters: int) -> None:
+def fill(connection: Connection, letters: int) -> None:
     """All in one transaction, so that the clock starts when they can be seen."""
     rows, changes, due = [], [], []
     for booking, change in made_up(letters):
@@ -202,13 +198,13 @@ def fill(connection: psycopg2.extensions.connection, letters: int) -> None:
         deliveries.enqueue(cursor, due)
 
 
-def has_pending(connection: psycopg2.extensions.connection) -> bool:
+def has_pending(connection: Connection) -> bool:
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT FROM deliveries WHERE state = 'pending' ORDER BY next_try_at LIMIT 1")
         return cursor.fetchone() is not None
 
 
-def count(connection: psycopg2.extensions.connection, what: str) -> int:
+def count(connection: Connection, what: str) -> int:
     with connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {what}")
         (found,) = cursor.fetchone()

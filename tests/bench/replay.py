@@ -90,10 +90,7 @@ def replayed(chosen: KafkaSettings, tables: FreshDatabase, count: int) -> float:
 
 
 def read_tables(server: PostgresServer) -> FreshDatabase:
-    fresh = server.database(NAME.replace("-", "_"))
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        schema.migrate(owner)
-    return fresh
+    return server.database(NAME.replace("-", "_")).with_tables("rebook", "booking_query")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ from booking_command.meeting_type import MeetingType
 from booking_command.store import EventStore
 from rebook.meeting_types import Host
 from rebook.meeting_types import MeetingType as Terms
-from rebook.migrations import migrate
 from servers.postgres import PostgresServer
 
 if TYPE_CHECKING:
@@ -64,9 +62,7 @@ def server() -> Iterator[PostgresServer]:
 
 def store(on: PostgresServer, events: int = 0) -> FreshDatabase:
     """An event store with a team member, a meeting type, and that many bookings."""
-    fresh = on.database("bench")
-    with psycopg.connect(fresh.owner_url) as owner:
-        migrate(owner, [files("booking_command") / "sql"])
+    fresh = on.database("bench").with_tables("booking_command")
     stored = EventStore(fresh.url, connections=1)
     Accounts(stored).add(_MEMBER, "bench bench")
     stored.append(MeetingType.define(SLUG, _TERMS, actor=_MEMBER))

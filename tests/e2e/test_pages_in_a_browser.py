@@ -10,9 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from servers.people import Team, links, somebody
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser, Request
+    from playwright.sync_api import Request
     from servers.local_stack import LocalStack
 
 PHONE = {"width": 360, "height": 740}
@@ -26,14 +24,6 @@ VISITORS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def team(stack: LocalStack) -> Team:
     return Team.logged_in(stack)
-
-
-@pytest.fixture
-def second_page(browser: Browser) -> Iterator[Page]:
-    """Somebody else's browser."""
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
 
 
 def times(page: Page) -> Locator:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing, contextmanager
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -17,7 +16,6 @@ from rebook.consumer import Consumer, Handle, VersionGap, Work
 from rebook.dead_letters import GAP_PATIENCE_S
 from rebook.events import CUSTOMER_ERASED
 from rebook.kafka import BOOKINGS, DEAD_LETTERS, TEAM, KafkaSettings
-from rebook.migrations import migrate
 from rebook.offsets import Overtaken, load, move
 from rebook.progress import status
 from rebook.topic_reader import read_to_end
@@ -147,12 +145,10 @@ class Bench:
 
 @pytest.fixture
 def bench(kafka: Any, database: Any, topic_prefix: str) -> Iterator[Bench]:
-    fresh = database("reader")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql"])
-        with owner, owner.cursor() as cursor:
-            cursor.execute("CREATE TABLE seen (stream text PRIMARY KEY, version bigint)")
-            cursor.execute("CREATE TABLE applied (stream text, version bigint, place bigserial)")
+    fresh = database("reader").with_tables("rebook")
+    with closing(psycopg2.connect(fresh.owner_url)) as owner, owner, owner.cursor() as cursor:
+        cursor.execute("CREATE TABLE seen (stream text PRIMARY KEY, version bigint)")
+        cursor.execute("CREATE TABLE applied (stream text, version bigint, place bigserial)")
     settings = KafkaSettings(
         bootstrap_servers=kafka.bootstrap_servers,
         topic_prefix=topic_prefix,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from importlib.resources import files
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from rebook import parking
 from rebook.cloudevents import Event
 from rebook.consumer import VersionGap
 from rebook.dead_letters_cli import dead_letters
-from rebook.migrations import migrate
 from rebook.parking import ERROR, GAP, QUEUED
 
 if TYPE_CHECKING:
@@ -101,11 +99,9 @@ class Desk:
 
 @pytest.fixture
 def desk(database: Any) -> Iterator[Desk]:
-    fresh = database("desk")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql"])
-        with owner, owner.cursor() as cursor:
-            cursor.execute("CREATE TABLE applied (version bigint, is_known boolean)")
+    fresh = database("desk").with_tables("rebook")
+    with closing(psycopg2.connect(fresh.owner_url)) as owner, owner, owner.cursor() as cursor:
+        cursor.execute("CREATE TABLE applied (version bigint, is_known boolean)")
     with closing(Desk(fresh.url)) as made:
         yield made
 
@@ -202,9 +198,7 @@ def test_what_is_no_dead_letter_is_said_to_be_none(desk, unknown):
 
 
 def test_booking_query_makes_the_rows_of_what_it_retries(database):
-    fresh, given = database("booking_query"), next(history(1))
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
+    fresh, given = database("booking_query").with_tables("rebook", "booking_query"), next(history(1))
     with closing(Desk(fresh.url)) as desk:
         desk.park(given, ERROR)
         environment = {"BOOKING_QUERY_DATABASE_URL": fresh.url}

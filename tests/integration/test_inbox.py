@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
 import pytest
 from notifier import reminders
-from notifier.database import connect
 from notifier.inbox import Inbox
 from rebook.cloudevents import Event
 from rebook.consumer import VersionGap
@@ -22,12 +18,10 @@ from rebook.events import (
     CUSTOMER_ERASED,
     check,
 )
-from rebook.migrations import migrate
 from rebook.moments import format_moment
+from servers.stories import slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
 BOOKING = "7d7b1c4e-53a5-4a8e-9b83-1a5b2f4f6c10"
@@ -35,29 +29,14 @@ BOOKED_AT = datetime(2030, 10, 21, 8, 15, tzinfo=UTC)
 TUESDAY = datetime(2030, 11, 5, 14, 0, tzinfo=UTC)
 THURSDAY = TUESDAY + timedelta(days=2)
 DAY, HOUR = 1440, 60
-HALF_AN_HOUR = timedelta(minutes=30)
-
-
-@pytest.fixture(scope="module")
-def connections(database) -> Iterator[Connection]:
-    fresh = database("notifier")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
-    with closing(connect(fresh.url)) as connection:
-        yield connection
 
 
 @pytest.fixture
-def cursor(connections: Connection):
+def cursor(connection: Connection):
     """Of a transaction that leaves nothing behind."""
-    with connections.cursor() as cursor:
+    with connection.cursor() as cursor:
         yield cursor
-    connections.rollback()
-
-
-def slot(starts_at: datetime, prefix: str = "") -> dict[str, str]:
-    ends_at = starts_at + HALF_AN_HOUR
-    return {f"{prefix}starts_at": format_moment(starts_at), f"{prefix}ends_at": format_moment(ends_at)}
+    connection.rollback()
 
 
 def confirmed(**others: Any) -> dict[str, Any]:

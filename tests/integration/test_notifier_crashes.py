@@ -13,22 +13,19 @@ import threading
 from collections import Counter
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import psycopg2
 import pytest
 from notifier.database import connect
-from rebook.kafka import BOOKINGS, DELIVERIES, KafkaSettings, admin, ensure_topic, producer
-from rebook.migrations import migrate
+from rebook.kafka import BOOKINGS, DELIVERIES, KafkaSettings, admin, ensure_topic
 from rebook.settings import load
 from rebook.topic_reader import read_to_end
 from rebook_infra.ports import free_port
 from servers.contrary_smtp import ContrarySmtp
-from servers.stories import Story
+from servers.stories import Story, publish
 from servers.waiting import until
 
 if TYPE_CHECKING:
@@ -54,9 +51,7 @@ def mail() -> Iterator[ContrarySmtp]:
 
 @pytest.fixture
 def environment(database, kafka, topic_prefix, mail) -> dict[str, str]:
-    fresh = database("notifier")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
+    fresh = database("notifier").with_tables("rebook", "notifier")
     return {
         "PATH": os.environ["PATH"],
         "NOTIFIER_DATABASE_URL": fresh.url,
@@ -95,11 +90,7 @@ class Run:
             story = self.chance.choice(self.stories[-20:])
             if not story.is_over and self.chance.random() < 0.8:
                 events.append(story.goes_on(self.chance))
-        with closing(producer(self.settings)) as client:
-            topic = self.settings.topic(BOOKINGS)
-            sent = [client.send(topic, e.value(), e.subject.encode(), e.headers()) for e in events]
-            for future in sent:
-                future.get(timeout=10)
+        publish(self.settings, events)
 
     def start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen([NOTIFIER, "worker"], env=self._environment, stdout=subprocess.DEVNULL)

@@ -9,30 +9,20 @@ import subprocess
 import sysconfig
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg2
 import pytest
 import requests
-from rebook.cloudevents import Event
-from rebook.events import (
-    BOOKING_CANCELLED,
-    BOOKING_CONFIRMED,
-    CUSTOMER_ERASED,
-    EMAIL_FAILED,
-    EMAIL_SENT,
-    check,
-)
-from rebook.kafka import BOOKINGS, DELIVERIES, KafkaSettings, admin, ensure_topic, producer
+from rebook.events import EMAIL_FAILED, EMAIL_SENT, check
+from rebook.kafka import BOOKINGS, DELIVERIES, KafkaSettings, admin, ensure_topic
 from rebook.manage_links import ManageLinks
-from rebook.migrations import migrate
-from rebook.moments import format_moment
 from rebook.settings import load
 from rebook.topic_reader import read_to_end
 from rebook_infra.ports import free_port
+from servers.stories import Story, publish
 from servers.waiting import until
 
 if TYPE_CHECKING:
@@ -59,10 +49,7 @@ def environment(database, kafka, topic_prefix, smtp) -> dict[str, str]:
 
 
 def fresh_database(database) -> dict[str, str]:
-    fresh = database("notifier")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
-    return {"NOTIFIER_DATABASE_URL": fresh.url}
+    return {"NOTIFIER_DATABASE_URL": database("notifier").with_tables("rebook", "notifier").url}
 
 
 @pytest.fixture
@@ -98,60 +85,15 @@ def answers(url: str) -> bool:
         return False
 
 
-class Booking:
-    """Somebody's booking, published event by event."""
-
-    def __init__(self, settings: KafkaSettings) -> None:
-        self.id = str(uuid4())
-        self.customer = f"{self.id[:8]}@example.com"
-        self.host = f"host-{self.id[:8]}@example.org"
-        self.starts_at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
-        self._settings = settings
-        self._version = 0
-
-    def is_confirmed(self, reminders: tuple[int, ...] = ()) -> None:
-        ends_at = self.starts_at + timedelta(minutes=30)
-        slot = {"starts_at": format_moment(self.starts_at), "ends_at": format_moment(ends_at)}
-        data = {
-            "meeting_type": "intro-call",
-            "title": "Intro call",
-            "duration_minutes": 30,
-            "location": "Room 1",
-            "host": {"name": "Grace", "email": self.host},
-            "timezone": "Europe/Berlin",
-            "team": [self.host],
-            "reminders_minutes_before": list(reminders),
-            "reschedule_cutoff_minutes": 0,
-            "cancel_cutoff_minutes": 0,
-            **slot,
-            "hold": slot,
-            "customer": {"name": "Ada", "email": self.customer, "timezone": "Europe/London"},
-            "notes": "",
-            "actor": "customer",
-        }
-        self._publish(BOOKING_CONFIRMED, data)
-
-    def is_cancelled(self) -> None:
-        self._publish(BOOKING_CANCELLED, {"actor": "customer", "reason": ""})
-
-    def is_erased(self) -> None:
-        self._publish(CUSTOMER_ERASED, {"actor": "operator"})
-
-    def _publish(self, event_type: str, data: dict[str, Any]) -> None:
-        self._version += 1
-        data = {"booking_id": self.id, **data}
-        assert not check(event_type, data)
-        now = format_moment(datetime.now(UTC))
-        event_id = f"{self.id}:{self._version}"
-        event = Event(event_id, "/store", event_type, self.id, now, self._version, 1, "c-1", data)
-        with closing(producer(self._settings)) as client:
-            record = {"key": self.id.encode(), "value": event.value(), "headers": event.headers()}
-            client.send(self._settings.topic(BOOKINGS), **record).get(timeout=10)
+def somebody(**facts: Any) -> Story:
+    """A booking of a meeting in three days, unless said otherwise, with no reminders."""
+    in_three_days = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    return Story(uuid4(), **{"starts_at": in_three_days, "reminders_minutes": (), **facts})
 
 
-def told(settings: KafkaSettings, booking: Booking) -> list[tuple[str, str]]:
+def told(settings: KafkaSettings, booking: Story) -> list[tuple[str, str]]:
     """Type and recipient of what the deliveries topic says about a booking, in the order of recipients."""
-    events = [event for event in read_to_end(settings, DELIVERIES) if event.subject == booking.id]
+    events = [event for event in read_to_end(settings, DELIVERIES) if event.subject == str(booking.id)]
     assert not any(check(event.type, event.data) for event in events)
     return sorted(((event.type, event.data["recipient"]) for event in events), key=lambda said: said[1])
 
@@ -159,14 +101,14 @@ def told(settings: KafkaSettings, booking: Booking) -> list[tuple[str, str]]:
 def test_a_booking_is_mailed_and_reported_and_a_worker_without_a_memory_mails_nothing_again(
     environment, settings, smtp, database
 ):
-    booking = Booking(settings)
+    booking = somebody()
     with worker(environment):
-        booking.is_confirmed()
+        publish(settings, [booking.begins()])
         smtp.wait_for(lambda letter: booking.host in letter.recipients)
         until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
     assert told(settings, booking) == [(EMAIL_SENT, booking.customer), (EMAIL_SENT, booking.host)]
     with worker(environment | fresh_database(database)):
-        booking.is_cancelled()
+        publish(settings, [booking.ends()])
         smtp.wait_for(lambda letter: booking.host in letter.recipients and "Cancelled" in letter.subject)
     subjects = [letter.subject.partition(":")[0] for letter in smtp.letters(booking.customer)]
     assert subjects == ["Confirmed", "Cancelled"]
@@ -175,11 +117,11 @@ def test_a_booking_is_mailed_and_reported_and_a_worker_without_a_memory_mails_no
 def test_a_lost_table_is_refilled_without_a_customer_who_has_been_erased_since(
     environment, settings, smtp, database
 ):
-    booking = Booking(settings)
+    booking = somebody(reminders_minutes=(60,))
     with worker(environment):
-        booking.is_confirmed(reminders=(60,))
+        publish(settings, [booking.begins()])
         until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
-    booking.is_erased()
+    publish(settings, [booking.is_erased()])
     fresh = environment | fresh_database(database)
     with worker(fresh):
         until(
@@ -193,9 +135,9 @@ def test_a_lost_table_is_refilled_without_a_customer_who_has_been_erased_since(
 def test_a_worker_that_starts_again_reads_only_what_is_new_unless_rows_were_lost(
     environment, settings, smtp, database
 ):
-    booking = Booking(settings)
+    booking = somebody()
     with worker(environment):
-        booking.is_confirmed()
+        publish(settings, [booking.begins()])
         until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
     assert [started(environment) for _ in range(2)] == [(2, 0), (0, 0)]
     connection = psycopg2.connect(environment["NOTIFIER_DATABASE_URL"])
@@ -216,9 +158,9 @@ def started(environment: dict[str, str]) -> tuple[int, int]:
 
 
 def test_a_lost_topic_is_told_everything_again_while_the_worker_runs(environment, settings, smtp):
-    booking = Booking(settings)
+    booking = somebody()
     with worker(environment):
-        booking.is_confirmed()
+        publish(settings, [booking.begins()])
         until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
         with admin(settings) as client:
             client.delete_topics([settings.topic(DELIVERIES)])
@@ -228,10 +170,10 @@ def test_a_lost_topic_is_told_everything_again_while_the_worker_runs(environment
 
 
 def test_a_reminder_goes_out_within_seconds_of_falling_due(environment, settings, smtp):
-    booking = Booking(settings)
-    booking.starts_at = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1, seconds=8)
+    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1, seconds=8)
+    booking = somebody(starts_at=soon, reminders_minutes=(1, 60))
     with worker(environment):
-        booking.is_confirmed(reminders=(1, 60))
+        publish(settings, [booking.begins()])
         reminder = smtp.wait_for(
             lambda letter: booking.customer in letter.recipients and letter.subject.startswith("Reminder"), 30
         )
@@ -243,14 +185,14 @@ def test_a_reminder_goes_out_within_seconds_of_falling_due(environment, settings
 
 
 def test_no_log_line_topic_metric_row_or_letter_to_the_team_holds_a_manage_token(environment, settings, smtp):
-    booking = Booking(settings)
+    booking = somebody()
     links = ManageLinks((environment["MANAGE_LINK_KEYS"],), environment["PUBLIC_URL"])
-    url, signature = links.url(UUID(booking.id)), links.token(UUID(booking.id)).partition(".")[2]
+    url, signature = links.url(booking.id), links.token(booking.id).partition(".")[2]
     smtp.reply_with(
         lambda letter: f"550 Spam: {url}/cancel {signature}" if signature in letter.text else None
     )
     with worker(environment) as process:
-        booking.is_confirmed()
+        publish(settings, [booking.begins()])
         until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
         metrics = requests.get(
             f"http://127.0.0.1:{environment['NOTIFIER_WORKER_PORT']}/metrics", timeout=5

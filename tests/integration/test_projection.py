@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -14,7 +13,6 @@ from booking_query.projection import project
 from rebook import events
 from rebook.cloudevents import Event
 from rebook.consumer import VersionGap
-from rebook.migrations import migrate
 from rebook.moments import parse_moment
 
 if TYPE_CHECKING:
@@ -120,9 +118,7 @@ class Tables:
 
 @pytest.fixture
 def tables(database: Any) -> Iterator[Tables]:
-    fresh = database("booking_query")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
+    fresh = database("booking_query").with_tables("rebook", "booking_query")
     with closing(Tables(fresh.url)) as made:
         yield made
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -14,7 +12,6 @@ from booking_query.folding import Bookings, ChangedMeanwhile
 from booking_query.projection import project, project_all
 from psycopg2.extras import RealDictCursor
 from rebook import events
-from rebook.migrations import migrate
 from servers.query_side import CONFIRMED, booking_id, event, times
 
 if TYPE_CHECKING:
@@ -76,10 +73,7 @@ def make_tables(database: Any) -> Iterator[Any]:
     opened = []
 
     def make() -> Tables:
-        fresh = database("booking_query")
-        with closing(psycopg2.connect(fresh.owner_url)) as owner:
-            migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
-        opened.append(psycopg2.connect(fresh.url))
+        opened.append(psycopg2.connect(database("booking_query").with_tables("rebook", "booking_query").url))
         return Tables(opened[-1])
 
     yield make

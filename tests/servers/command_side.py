@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 from booking_command.app import create_app
 from booking_command.settings import CommandSettings
-from rebook.migrations import migrate
 from rebook.settings import load
 
 if TYPE_CHECKING:
@@ -38,10 +35,8 @@ def event_store(database) -> Callable[[], FreshDatabase]:
     """Makes event stores with nothing in them."""
 
     def make() -> FreshDatabase:
-        fresh: FreshDatabase = database("booking_command")
-        with psycopg.connect(fresh.owner_url) as owner:
-            migrate(owner, [files("booking_command") / "sql"])
-        return fresh
+        made: FreshDatabase = database("booking_command").with_tables("booking_command")
+        return made
 
     return make
 

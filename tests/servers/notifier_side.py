@@ -5,11 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-import psycopg2
 import pytest
 from notifier import bookings, deliveries
 from notifier.database import connect
@@ -32,7 +30,6 @@ from notifier.settings import SmtpSettings
 from notifier.smtp import MailServer
 from rebook.events import CUSTOMER
 from rebook.manage_links import ManageLinks
-from rebook.migrations import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,10 +57,7 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def notifier_tables(database):
-    fresh = database("notifier")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
-    return fresh
+    return database("notifier").with_tables("rebook", "notifier")
 
 
 @pytest.fixture

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import closing
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import psycopg2
+from rebook.migrations import migrate
 from rebook_infra import databases, postgres
 from rebook_infra.databases import Database, Role
 
@@ -22,6 +26,12 @@ class FreshDatabase:
     name: str
     url: str  # the runtime role's
     owner_url: str
+
+    def with_tables(self, *packages: str) -> FreshDatabase:
+        """The same, with the tables of these packages in it."""
+        with closing(psycopg2.connect(self.owner_url)) as owner:
+            migrate(owner, [files(package) / "sql" for package in packages])
+        return self
 
 
 class PostgresServer:

@@ -6,7 +6,6 @@ import hashlib
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -18,7 +17,6 @@ from booking_query.settings import QuerySettings
 from rebook import events
 from rebook.cloudevents import Event
 from rebook.manage_links import ManageLinks
-from rebook.migrations import migrate
 from rebook.moments import format_moment, parse_moment
 
 if TYPE_CHECKING:
@@ -146,10 +144,6 @@ class Site:
             )
         )
 
-    def resend(self, name: str, version: int) -> None:
-        asked = {"actor": "ada@example.org"}
-        self.take(event(events.CONFIRMATION_RESEND_REQUESTED, booking_id(name), version, asked))
-
     def letter(self, name: str, kind: str, number: int, letter: str, recipient: str, **more: Any) -> None:
         """What became of a letter about a booking; `number` orders the letters."""
         told = {"booking_id": booking_id(name), "letter": letter, "recipient": recipient, **more}
@@ -195,9 +189,7 @@ def _join(site: Site) -> None:
 
 @contextmanager
 def _empty_site(database: Any, **changes: Any) -> Iterator[Site]:
-    fresh = database("booking_query")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("booking_query") / "sql"])
+    fresh = database("booking_query").with_tables("rebook", "booking_query")
     with closing(Site(fresh.url, **changes)) as made:
         yield made
 

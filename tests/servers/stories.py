@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,19 @@ from rebook.events import (
     BOOKING_CONFIRMED,
     BOOKING_RESCHEDULED,
     CONFIRMATION_RESEND_REQUESTED,
+    CUSTOMER_ERASED,
     check,
 )
+from rebook.kafka import BOOKINGS, producer
 from rebook.moments import format_moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from random import Random
     from uuid import UUID
 
-REMINDERS = (1440, 60)
+    from rebook.kafka import KafkaSettings
+
 _TO_CUSTOMER = {
     BOOKING_CONFIRMED: "confirmation",
     BOOKING_RESCHEDULED: "rescheduled",
@@ -40,6 +45,7 @@ class Story:
 
     id: UUID
     starts_at: datetime
+    reminders_minutes: tuple[int, ...] = (1440, 60)
     happened: list[str] = field(default_factory=list)  # types, in order
     slot_version: int = 1
 
@@ -64,7 +70,7 @@ class Story:
             "host": {"name": "Grace", "email": self.host},
             "timezone": "Europe/Berlin",
             "team": [self.host],
-            "reminders_minutes_before": list(REMINDERS),
+            "reminders_minutes_before": list(self.reminders_minutes),
             "reschedule_cutoff_minutes": 0,
             "cancel_cutoff_minutes": 0,
             **slot(self.starts_at),
@@ -77,15 +83,22 @@ class Story:
 
     def goes_on(self, chance: Random) -> Event:
         """Moved, cancelled, or its confirmation asked for again."""
-        kind = chance.choice([BOOKING_RESCHEDULED, BOOKING_CANCELLED, CONFIRMATION_RESEND_REQUESTED])
-        data: dict[str, Any] = {"actor": "customer"}
-        if kind == BOOKING_RESCHEDULED:
-            before, self.starts_at = self.starts_at, self.starts_at + timedelta(days=1)
-            data |= {**slot(before, "previous_"), **slot(self.starts_at), "hold": slot(self.starts_at)}
-            self.slot_version = len(self.happened) + 1
-        if kind != CONFIRMATION_RESEND_REQUESTED:
-            data["reason"] = ""
-        return self._event(kind, data)
+        return chance.choice([self.moves, self.ends, self.is_asked_for])()
+
+    def moves(self) -> Event:
+        before, self.starts_at = self.starts_at, self.starts_at + timedelta(days=1)
+        self.slot_version = len(self.happened) + 1
+        slots = {**slot(before, "previous_"), **slot(self.starts_at), "hold": slot(self.starts_at)}
+        return self._event(BOOKING_RESCHEDULED, {**slots, "actor": "customer", "reason": ""})
+
+    def ends(self) -> Event:
+        return self._event(BOOKING_CANCELLED, {"actor": "customer", "reason": ""})
+
+    def is_asked_for(self) -> Event:
+        return self._event(CONFIRMATION_RESEND_REQUESTED, {"actor": "customer"})
+
+    def is_erased(self) -> Event:
+        return self._event(CUSTOMER_ERASED, {"actor": "operator"})
 
     def letters(self) -> set[tuple[UUID, int, str, str]]:
         """Booking, version, letter and recipient of everything that is to be mailed, reminders left out."""
@@ -99,7 +112,7 @@ class Story:
 
     def reminders(self) -> set[tuple[UUID, int, int, datetime]]:
         """Booking, version, minutes and moment of every reminder that waits."""
-        due = {minutes: self.starts_at - timedelta(minutes=minutes) for minutes in REMINDERS}
+        due = {minutes: self.starts_at - timedelta(minutes=minutes) for minutes in self.reminders_minutes}
         waiting = () if self.is_over else due.items()
         return {(self.id, self.slot_version, minutes, at) for minutes, at in waiting}
 
@@ -112,3 +125,12 @@ class Story:
         return Event(
             f"{self.id}:{version}", "/booking-command/x", kind, str(self.id), now, version, 1, "c", data
         )
+
+
+def publish(settings: KafkaSettings, events: Iterable[Event]) -> None:
+    """Put events on the bookings topic; returns when they are there."""
+    with closing(producer(settings)) as client:
+        topic = settings.topic(BOOKINGS)
+        sent = [client.send(topic, e.value(), e.subject.encode(), e.headers()) for e in events]
+        for future in sent:
+            future.get(timeout=10)
