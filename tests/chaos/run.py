@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rebook.moments import use_bundled_zones
-
-from chaos import faults, offers
+from chaos import faults
 from chaos.checker import check
-from chaos.history import History
 from chaos.load import Load
 from chaos.nemesis import Nemesis
 from chaos.reading import read_at_rest
 from chaos.sampler import Sampler
 from chaos.settling import settle
-from chaos.site import Site
+from chaos.site import running
 from chaos.world import World
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chaos.case import Verdict
     from chaos.chart import Sample
     from chaos.history import Call
     from chaos.nemesis import Happened
     from chaos.seen import Seen
+    from chaos.site import Site
 
 CLIENTS, PAUSE_S = 8, 0.1
 _SETTLES_WITHIN_S = 180.0
@@ -51,28 +48,13 @@ class Outcome:
 
 
 def run(seconds: float, seed: int, logs: Path) -> Outcome:
-    """Start everything, hurt it for so many seconds, let it heal, and check; from the main thread.
-
-    What the processes have logged is in `logs` afterwards, however it ends.
-    """
-    use_bundled_zones()
-    home = Path(tempfile.mkdtemp(prefix="rebook-chaos-"))
-    site = Site(home)
-    try:
-        site.start()
+    """Start everything, hurt it for so many seconds, let it heal, and check; see `running`."""
+    with running("chaos", logs) as site:
         return _under_fire(site, seconds, seed)
-    finally:
-        site.close()
-        site.keep_logs(logs)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _under_fire(site: Site, seconds: float, seed: int) -> Outcome:
-    team = offers.team_headers(site.stack)
-    days = max(10, int(seconds / 2))
-    offers.offer(site.url, team, days)
-    history = History()
-    world = World(site.url, team, history, days, PAUSE_S)
+    world = World.of(site, seconds, PAUSE_S)
     load, sampler = Load(world, seed, CLIENTS), Sampler(site, world.now_s)
     nemesis = Nemesis(faults.all_faults(site), seed, world.now_s)
     sampler.start()
@@ -86,6 +68,7 @@ def _under_fire(site: Site, seconds: float, seed: int) -> Outcome:
     settle(site, _SETTLES_WITHIN_S)
     settled_in_s = time.monotonic() - healed_s
     sampler.stop()
-    seen = read_at_rest(site, team, world.began_s, _SETTLES_WITHIN_S)
-    verdicts = check(history.calls, seen, nemesis.happened)
-    return Outcome(seed, history.calls, nemesis.happened, sampler.samples, verdicts, settled_in_s, seen)
+    seen = read_at_rest(site, world.team, world.began_s, _SETTLES_WITHIN_S)
+    calls = world.history.calls
+    verdicts = check(calls, seen, nemesis.happened)
+    return Outcome(seed, calls, nemesis.happened, sampler.samples, verdicts, settled_in_s, seen)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
+
+from servers.watch import Watch
 
 from chaos.chart import Sample
 
@@ -20,26 +21,17 @@ _MEASURES = {
 }
 
 
-class Sampler:
-    """A thread of its own, until `stop`; where a service says nothing, nothing is kept."""
+class Sampler(Watch):
+    """Where a service says nothing, nothing is kept."""
 
     def __init__(self, site: Site, now_s: Callable[[], float]) -> None:
+        super().__init__(_EVERY_S)
         self.samples: list[Sample] = []
         self._site = site
         self._now_s = now_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._stop.wait(_EVERY_S):
-            self.samples.append(Sample(self._now_s(), waiting(self._site)))
+    def look(self) -> None:
+        self.samples.append(Sample(self._now_s(), waiting(self._site)))
 
 
 def waiting(site: Site) -> dict[str, int]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
+from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
 from rebook.kafka import KafkaSettings
+from rebook.moments import use_bundled_zones
 from rebook.settings import load
 from rebook_infra import processes
 from rebook_infra.ports import free_port
@@ -21,7 +25,7 @@ from chaos.mail import ChaosMail
 from chaos.standbys import Standbys
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 WEB = ("booking-command-web", "booking-query-web", "notifier-web", "gateway")
 WORKERS = tuple(name for name in processes.SERVICES if name not in WEB)
@@ -101,3 +105,21 @@ class Site:
             return {**answer.json(), "http": answer.status_code}
         except (requests.RequestException, ValueError):
             return {}
+
+
+@contextmanager
+def running(kind: str, logs: Path) -> Iterator[Site]:
+    """A site that is ready; for the main thread.
+
+    What its processes have logged is in `logs` afterwards, however it ends, and nothing else is left.
+    """
+    use_bundled_zones()
+    home = Path(tempfile.mkdtemp(prefix=f"rebook-{kind}-"))
+    site = Site(home)
+    try:
+        site.start()
+        yield site
+    finally:
+        site.close()
+        site.keep_logs(logs)
+        shutil.rmtree(home, ignore_errors=True)

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from chaos import offers
+from chaos.history import History
+
 if TYPE_CHECKING:
-    from chaos.history import History
+    from chaos.site import Site
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,14 @@ class World:
     stop: threading.Event = field(default_factory=threading.Event)
     began_s: float = field(default_factory=time.monotonic)
     known: dict[str, Known] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, site: Site, seconds: float, pause_s: float) -> World:
+        """The world of a run of so many seconds, with enough on offer for all of it."""
+        team = offers.team_headers(site.stack)
+        days = max(10, int(seconds / 2))
+        offers.offer(site.url, team, days)
+        return cls(site.url, team, History(), days, pause_s)
 
     def now_s(self) -> float:
         return time.monotonic() - self.began_s

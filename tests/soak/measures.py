@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +10,7 @@ import psutil
 import psycopg
 from chaos.sampler import waiting
 from chaos.site import STANDBYS, WEB, WORKERS
+from servers.watch import Watch
 
 from soak.slope import Growth, growth
 
@@ -51,22 +51,14 @@ LIMITS = {
 }
 
 
-class Measures:
-    """A thread of its own, until `stop`; series are named `kind: of what`."""
+class Measures(Watch):
+    """Series of what was measured, named `kind: of what`."""
 
     def __init__(self, site: Site, now_s: Callable[[], float]) -> None:
+        super().__init__(EVERY_S)
         self._site = site
         self._now_s = now_s
         self._series: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def growths(self) -> list[Growth]:
         """One for each series that there was from beginning to end."""
@@ -77,11 +69,10 @@ class Measures:
             if len(points) > longest / 2
         ]
 
-    def _look(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            at_s = self._now_s()
-            for name, value in [*self._of_processes(), *self._of_databases(), *self._of_lag()]:
-                self._series[name].append((at_s, value))
+    def look(self) -> None:
+        at_s = self._now_s()
+        for name, value in [*self._of_processes(), *self._of_databases(), *self._of_lag()]:
+            self._series[name].append((at_s, value))
 
     def _of_processes(self) -> Iterator[tuple[str, float]]:
         for name in PROCESSES:

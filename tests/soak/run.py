@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaos import offers
 from chaos.checker import check
-from chaos.history import READ, UNCERTAIN, History
+from chaos.history import READ, UNCERTAIN
 from chaos.load import Load
 from chaos.reading import read_at_rest
-from chaos.site import Site
+from chaos.site import running
 from chaos.world import World
-from rebook.moments import use_bundled_zones
 
 from soak.measures import Measures
 from soak.restarts import restart_all
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chaos.case import Verdict
     from chaos.history import Call
     from chaos.seen import Seen
+    from chaos.site import Site
 
     from soak.slope import Growth
 
@@ -57,25 +55,13 @@ class Soaked:
 
 
 def run(seconds: float, seed: int, logs: Path) -> Soaked:
-    """Soak for so many seconds, restart everything, and check; from the main thread."""
-    use_bundled_zones()
-    home = Path(tempfile.mkdtemp(prefix="rebook-soak-"))
-    site = Site(home)
-    try:
-        site.start()
+    """Soak for so many seconds, restart everything, and check; see `running`."""
+    with running("soak", logs) as site:
         return _soak(site, seconds, seed)
-    finally:
-        site.close()
-        site.keep_logs(logs)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _soak(site: Site, seconds: float, seed: int) -> Soaked:
-    team = offers.team_headers(site.stack)
-    days = max(10, int(seconds / 2))
-    offers.offer(site.url, team, days)
-    history = History()
-    world = World(site.url, team, history, days, _PAUSE_S)
+    world = World.of(site, seconds, _PAUSE_S)
     load, measures = Load(world, seed, _CLIENTS), Measures(site, world.now_s)
     measures.start()
     load.start()
@@ -85,9 +71,10 @@ def _soak(site: Site, seconds: float, seed: int) -> Soaked:
         restart_all(site)
     finally:
         load.stop()
-    seen = read_at_rest(site, team, world.began_s, _SETTLES_WITHIN_S)
-    failed = [call for call in history.calls if _has_failed(call)]
-    return Soaked(measures.growths(), history.calls, failed, check(history.calls, seen), seen)
+    seen = read_at_rest(site, world.team, world.began_s, _SETTLES_WITHIN_S)
+    calls = world.history.calls
+    failed = [call for call in calls if _has_failed(call)]
+    return Soaked(measures.growths(), calls, failed, check(calls, seen), seen)
 
 
 def _has_failed(call: Call) -> bool:
