@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from dataclasses import asdict, dataclass
 from hmac import compare_digest
 from typing import TYPE_CHECKING
@@ -22,20 +23,22 @@ CSRF_COOKIE = "rebook_csrf"
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 _REFRESH_AFTER_S = 300
+_LONGEST_S = 30 * 24 * 3600  # however much it is used (NIST SP 800-63B, section 4.1.3)
 
 
 @dataclass(frozen=True)
 class Session:
-    """Who is logged in: `generation` counts the member's passwords, `session_id` names this login."""
+    """Who is logged in: `generation` counts the member's passwords, `session_id` names this login, at `began_s`."""
 
     member_id: str
     email: str
     generation: int
     session_id: str
+    began_s: int  # since 1970
 
     @classmethod
     def begin(cls, member_id: str, email: str, generation: int) -> Session:
-        return cls(member_id, email, generation, secrets.token_urlsafe(16))
+        return cls(member_id, email, generation, secrets.token_urlsafe(16), int(time.time()))
 
 
 class Sessions:
@@ -52,13 +55,14 @@ class Sessions:
         self._secure = secure
 
     def read(self, request: Request) -> Session | None:
-        """The session of a request's cookie, unless it is forged or was idle for too long."""
+        """The session of a request's cookie, unless it is forged, was idle for too long or began too long ago."""
         try:
-            return Session(
+            session = Session(
                 **self._serializer.loads(request.cookies.get(SESSION_COOKIE, ""), max_age=self._max_age_s)
             )
         except (BadData, TypeError):
             return None
+        return session if time.time() < session.began_s + _LONGEST_S else None
 
     def is_due_for_refresh(self, request: Request) -> bool:
         """Whether a session that is in use should get a newer time of last use."""

@@ -262,8 +262,8 @@ def test_addresses_of_a_meeting_type_are_for_the_team(site):
 
 def test_a_session_reads_until_it_is_ended(site):
     sessions = Sessions(KEYS, 12, secure=False)
-    session = Session(MEMBER, "ada@example.org", 1, "s1")
-    newer = Session(MEMBER, "ada@example.org", 2, "s2")
+    session = Session.begin(MEMBER, "ada@example.org", 1)
+    newer = Session.begin(MEMBER, "ada@example.org", 2)
 
     def status(of: Session) -> int:
         with site.app.app_context():
@@ -278,7 +278,7 @@ def test_a_session_reads_until_it_is_ended(site):
     assert (status(session), status(newer)) == (200, 200)
     site.take(event(events.TEAM_PASSWORD_CHANGED, MEMBER, 2, {"generation": 2}))
     assert (status(session), status(newer)) == (401, 200)
-    site.take(event(events.TEAM_SESSION_ENDED, MEMBER, 3, {"session_id": "s2"}))
+    site.take(event(events.TEAM_SESSION_ENDED, MEMBER, 3, {"session_id": newer.session_id}))
     assert status(newer) == 401
 
 

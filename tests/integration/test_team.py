@@ -125,6 +125,18 @@ def test_logging_out_ends_that_session_alone(app, member):
     assert may_act(elsewhere)
 
 
+def test_a_login_ends_the_session_that_the_browser_had(app, member):
+    browser = logged_in(app, member)
+    earlier = {name: browser.get_cookie(name).value for name in ("rebook_session", "rebook_csrf")}
+    login = {"email": member, "password": PASSWORD}
+    assert browser.post("/v1/session", json=login).status_code == 204
+    assert may_act(browser)
+    for name, value in earlier.items():
+        browser.set_cookie(name, value)
+    assert not may_act(browser)
+    assert browser.post("/v1/session", json=login).status_code == 204  # over one that has ended
+
+
 def test_a_removed_members_sessions_and_tokens_have_ended_for_good(app, operator, member):
     client = logged_in(app, member)
     _, token = operator.issue_token(operator.by_email(member), "sync")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from flask import Flask, Request, Response
 from rebook.drafts import Draft, Drafts
+from rebook.manage_links import ManageLinks
+from rebook.problems import UnknownLink
 from rebook.sessions import CSRF_COOKIE, SESSION_COOKIE, Session, Sessions
 from werkzeug.http import parse_cookie
 from werkzeug.test import EnvironBuilder
@@ -35,12 +39,39 @@ def test_a_session_is_read_back_by_whoever_has_the_key_and_by_nobody_else():
     assert Sessions(("x" * 32,), 12, secure=False).read(sent_back(response)) is None
 
 
-def test_the_session_cookie_is_out_of_a_scripts_reach():
+def test_cookies_are_kept_to_https_and_our_site_and_all_but_one_from_scripts():
     response = Response()
     Sessions(KEYS, 12, secure=True).write(response, ADA)
-    by_name = {header.split("=")[0]: header for header in response.headers.getlist("Set-Cookie")}
-    assert all(word in by_name[SESSION_COOKIE] for word in ("HttpOnly", "Secure", "SameSite=Lax"))
-    assert "HttpOnly" not in by_name[CSRF_COOKIE]
+    Drafts(KEYS, secure=True).write(response, "/login", Draft("busy", "Too much."))
+    written = response.headers.getlist("Set-Cookie")
+    assert all("; Secure" in cookie and "; SameSite=Lax" in cookie for cookie in written)
+    assert not any("; Domain" in cookie for cookie in written)
+    open_to_scripts = {cookie.split("=")[0] for cookie in written if "; HttpOnly" not in cookie}
+    assert open_to_scripts == {CSRF_COOKIE}
+
+
+def test_a_session_ends_after_thirty_days_however_much_it_is_used():
+    sessions = Sessions(KEYS, 12, secure=False)
+    for days, is_over in ((29, False), (30, True)):
+        response = Response()
+        sessions.write(response, replace(ADA, began_s=ADA.began_s - days * 24 * 3600))
+        assert (sessions.read(sent_back(response)) is None) == is_over
+
+
+def test_what_is_signed_for_one_purpose_is_good_for_no_other():
+    sessions, response = Sessions(KEYS, 12, secure=False), Response()
+    Drafts(KEYS, secure=False).write(response, "/", Draft("busy", "Too much."))
+    links, booking = ManageLinks(KEYS, "https://book.example.org"), uuid4()
+    [draft] = [value for name, value in sent_back(response).cookies.items() if value]
+    signed = (draft, sessions.csrf_token(booking.hex), links.token(booking))
+    for text in signed:
+        response = Response()
+        response.set_cookie(SESSION_COOKIE, text)
+        assert sessions.read(sent_back(response)) is None
+    for text in signed[:2]:
+        with pytest.raises(UnknownLink):
+            links.booking_id(text)
+    assert not sessions.csrf_matches(replace(ADA, session_id=booking.hex), links.token(booking))
 
 
 def test_a_csrf_token_belongs_to_one_session():

@@ -84,6 +84,17 @@ class Access:
         if self._limited:
             self._limiter.limiter.hit(self._per_customer, "customer", _counted_as(customer))
 
+    def begin_session(self, answer: Response, email: str, password: str) -> None:
+        """Log somebody in, and end the session that their browser had.
+
+        Raises:
+            Unauthenticated: address and password do not belong together.
+        """
+        session = self.accounts.log_in(email, password)
+        if earlier := self.sessions.read(request):
+            self.accounts.log_out(earlier)
+        self.sessions.write(answer, session)
+
     def refresh(self, response: Response) -> Response:
         """Keep the session of whoever is asking from ending; after every command."""
         member: Member | None = g.get("member")

@@ -40,7 +40,6 @@ SET password_hash = excluded.password_hash, generation = excluded.generation
 _BEARER = """
 SELECT member_id, email FROM api_tokens JOIN credentials USING (member_id) WHERE sha256 = %s
 """
-_ENDED = "SELECT 1 FROM ended_sessions WHERE session_id = %s"
 _END = "INSERT INTO ended_sessions (session_id) VALUES (%s) ON CONFLICT DO NOTHING"
 _REMOVE = "DELETE FROM credentials WHERE member_id = %s"
 _REVOKE = "DELETE FROM api_tokens WHERE token_id = %s"
@@ -87,10 +86,10 @@ class Accounts:
         return Session.begin(str(row["member_id"]), row["email"], row["generation"])
 
     def log_out(self, session: Session) -> None:
-        """End one session; ending it again changes nothing."""
+        """End one session; ending one that has ended changes nothing."""
 
         def ended() -> Change[TeamMember] | None:
-            if self._store.appender.row(_ENDED, (session.session_id,)):
+            if not self._lives(session):
                 return None
             member = self._member(session.email)
             assert member is not None
@@ -105,8 +104,7 @@ class Accounts:
         Raises:
             Unauthenticated: the session has ended, its member is gone or has another password.
         """
-        facts = (session.member_id, session.generation, session.session_id)
-        if self._store.appender.row(_LIVE_SESSION, facts) is None:
+        if not self._lives(session):
             raise Unauthenticated
         return Member(UUID(session.member_id), session.email, session)
 
@@ -216,6 +214,10 @@ class Accounts:
             return Change(token, Statement(_REVOKE, (token_id,)))
 
         self._settle(revoked)
+
+    def _lives(self, session: Session) -> bool:
+        facts = (session.member_id, session.generation, session.session_id)
+        return self._store.appender.row(_LIVE_SESSION, facts) is not None
 
     def _settle(self, decide: Callable[[], Change[A] | None]) -> A | None:
         """Store what is decided, if anything; decided anew where a rival changed the same member or token meanwhile.

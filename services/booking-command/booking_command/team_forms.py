@@ -40,12 +40,11 @@ _ACCOUNT = "/scheduling/account"
 def log_in() -> Response:
     if not access().sessions.login_matches(request, request.form.get(CSRF_FIELD, "")):
         raise BadCsrfToken
+    answer = see_other(_own_path(request.form.get("next", "")))
     try:
-        session = accounts().log_in(**read(LoginSchema(), typed("email", "password")))
+        access().begin_session(answer, **read(LoginSchema(), typed("email", "password")))
     except Unauthenticated:
         raise Refused("That address and password do not belong together.", code="unauthenticated") from None
-    answer = see_other(_own_path(request.form.get("next", "")))
-    access().sessions.write(answer, session)
     return answer
 
 

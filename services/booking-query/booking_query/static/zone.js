@@ -4,9 +4,10 @@ export const detected = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const chosen = new URLSearchParams(location.search).has("timezone");
 const select = document.querySelector("[data-zone-form] select");
+const secure = location.protocol === "https:" ? "; Secure" : "";
 
 export function remember() {
-  if (detected) document.cookie = `rebook_timezone=${encodeURIComponent(detected)}; path=/; SameSite=Lax`;
+  if (detected) document.cookie = `rebook_timezone=${encodeURIComponent(detected)}; path=/; SameSite=Lax${secure}`;
 }
 
 export function differs() {
