@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher, Type, extract_parameters
 from booking_command.accounts import Accounts
 from booking_command.app import create_app
 from booking_command.settings import CommandSettings
@@ -180,6 +182,46 @@ def test_the_database_holds_no_password_and_no_token(settings, operator, member)
     assert member in text
     assert PASSWORD not in text
     assert token not in text
+
+
+def test_a_password_costs_who_guesses_it_what_owasp_asks_for_and_so_does_a_wrong_address(
+    settings, operator, member
+):
+    query = "SELECT password_hash FROM credentials WHERE email = %s"
+    with psycopg.connect(settings.database_url) as connection:
+        [(kept,)] = connection.execute(query, (member,))
+    of_members, of_nobody = (extract_parameters(one) for one in (kept, operator._nobodys_hash))
+    assert of_members.type is Type.ID
+    assert of_members.memory_cost >= 19 * 1024  # KiB; with two rounds, the least of OWASP's cheat sheet
+    assert of_members.time_cost >= 2
+    assert of_nobody == of_members
+
+
+def test_many_logins_at_once_take_the_memory_of_two(settings, member):
+    store = EventStore(settings.database_url, connections=1)
+    accounts, counted = Accounts(store), Counted()
+    accounts._hasher = counted
+    with ThreadPoolExecutor(8) as browsers:
+        sessions = [browsers.submit(accounts.log_in, member, PASSWORD) for _ in range(8)]
+    store.close()
+    assert {session.result().email for session in sessions} == {member}
+    assert 0 < counted.most <= 2
+
+
+class Counted:
+    """A hasher that knows how many used it at once."""
+
+    def __init__(self) -> None:
+        self.most = self._now = 0
+        self._real = PasswordHasher()
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        try:
+            return self._real.verify(password_hash, password)
+        finally:
+            self._now -= 1
 
 
 def test_a_session_outlives_a_new_first_key_and_a_foreign_key_makes_none(settings, app, member):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from uuid import UUID, uuid4
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", TeamMember, ApiToken)
 
+_HASHES_AT_ONCE = 2  # in one process; each takes 64 MiB and a core for a moment, whoever asks for it
 _TOKEN_PREFIX = "rbk_"  # noqa: S105 - so that a leaked one is recognised for what it is
 _MEMBER = "SELECT member_id, email, password_hash, generation FROM credentials WHERE email = %s"
 _KEEP = """
@@ -71,6 +73,7 @@ class Accounts:
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._hasher = PasswordHasher()
+        self._may_hash = threading.BoundedSemaphore(_HASHES_AT_ONCE)
         self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe())
 
     def log_in(self, email: str, password: str) -> Session:
@@ -248,12 +251,14 @@ class Accounts:
         return self._store.find(TeamMember, TeamMember.id_of(email))
 
     def _credentials(self, member: TeamMember, password: str) -> Statement:
-        facts = (member.id, member.email, self._hasher.hash(password), member.generation)
-        return Statement(_KEEP, facts)
+        with self._may_hash:
+            password_hash = self._hasher.hash(password)
+        return Statement(_KEEP, (member.id, member.email, password_hash, member.generation))
 
     def _is_password(self, password_hash: str, password: str) -> bool:
         try:
-            return self._hasher.verify(password_hash, password)
+            with self._may_hash:
+                return self._hasher.verify(password_hash, password)
         except VerificationError:
             return False
 
