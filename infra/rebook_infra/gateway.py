@@ -148,7 +148,7 @@ class Answer:
 
 _PAGE_HEADERS = [
     ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Security-Policy", "default-src 'none'"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
 ]
 _PAGE = """<!doctype html>
 <html lang="en">

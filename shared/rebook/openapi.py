@@ -63,7 +63,10 @@ _PAGE = """<!doctype html>
 </body></html>
 """
 _START = 'SwaggerUIBundle({url: "v1/openapi.json", dom_id: "#api", deepLinking: true});\n'
-_POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 class ProblemSchema(Schema):

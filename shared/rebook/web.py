@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 BODY_MAX_BYTES = 64 * 1024
+_TRUST = {  # what an answer tells browsers unless its view says otherwise: nothing to run, nothing to frame
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+_HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}  # a year; sub-domains are not ours to decide
 _CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _CODES = {
     400: "malformed-request",
@@ -138,15 +143,19 @@ def _finish(response: Response) -> Response:
             route=route,
             status=response.status_code,
             took_ms=round(took_s * 1000, 1),
+            **({"code": g.refused} if "refused" in g else {}),
         )
     response.headers["X-Correlation-Id"] = g.correlation_id
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    is_https = current_app.config["PUBLIC_URL"].startswith("https:")
+    for name, value in (_TRUST | (_HTTPS_ONLY if is_https else {})).items():
+        response.headers.setdefault(name, value)
     structlog.contextvars.clear_contextvars()
     return response
 
 
 def refuse(refusal: Refused) -> ResponseReturnValue:
-    """Answer a refusal as a problem document, or as `when_refused` has it."""
+    """Answer a refusal as a problem document, or as `when_refused` has it; the request's log line tells its code."""
+    g.refused = refusal.code
     shown = current_app.extensions.get("rebook_refusals", _as_problem)(refusal)
     return problem(refusal) if shown is None else shown
 

@@ -118,6 +118,7 @@ def test_a_command_has_no_query_parameters(client, team):
 def test_a_path_of_the_other_service_is_not_there_and_a_method_of_none_is_told(client):
     assert refusal(client.post("/v1/bookings/counts")) == (404, "not-found")
     assert refusal(client.post("/static/start.js")) == (404, "not-found")
+    assert refusal(client.open("/v1/session", method="TRACE")) == (405, "method-not-allowed")
     answer = client.patch("/v1/session")
     assert refusal(answer) == (405, "method-not-allowed")
     assert {"POST", "DELETE"} <= set(answer.headers["Allow"].split(", "))

@@ -13,11 +13,9 @@ _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _EVERYWHERE = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
 _MANAGE_PAGES = {
@@ -29,18 +27,15 @@ _PRIVATE_PREFIXES = ("/scheduling", "/login")
 
 
 def protect(response: Response) -> Response:
-    """Add the headers that the view has not set itself."""
-    wanted = {**_EVERYWHERE, "Content-Security-Policy": _policy(response), "Referrer-Policy": "same-origin"}
+    """Add the headers that the view has not set itself; `rebook.web` adds those of every service."""
+    wanted = {**_EVERYWHERE, "Referrer-Policy": "same-origin"}
     if request.path.startswith(("/manage/", "/v1/manage/")):
         wanted |= _MANAGE_PAGES
     elif request.path.startswith(_PRIVATE_PREFIXES):
         wanted |= {"X-Robots-Tag": "noindex, nofollow"}
     if response.mimetype == "text/html":
+        wanted["Content-Security-Policy"] = _PAGE_POLICY
         wanted.setdefault("Cache-Control", "no-store")  # a page from a cache would bring back a used form
     present = {name.title() for name in response.headers.keys()}  # noqa: SIM118 - iterating gives pairs
     response.headers.extend({name: value for name, value in wanted.items() if name.title() not in present})
     return response
-
-
-def _policy(response: Response) -> str:
-    return _PAGE_POLICY if response.mimetype == "text/html" else _DATA_POLICY
