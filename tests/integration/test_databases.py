@@ -18,10 +18,23 @@ if TYPE_CHECKING:
     from servers.postgres import FreshDatabase, PostgresServer
 
 
+Services = dict[str, "FreshDatabase"]
+
+
 def run(url: str, statement: str) -> list[Any]:
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture(scope="module")
+def services(database: Callable[[str], FreshDatabase]) -> Services:
+    """Every service's database, with its tables."""
+    shared = {"booking_query", "notifier"}
+    return {
+        name: database(name).with_tables(*(["rebook"] if name in shared else []), name)
+        for name in databases.SERVICES
+    }
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +64,49 @@ def test_a_schema_that_the_owner_adds_later_is_open_to_the_runtime_role(fresh: F
     assert run(fresh.url, "SELECT * FROM second.things") == []
 
 
-def test_no_service_reads_another_ones_database(
-    fresh: FreshDatabase, database: Callable[[str], FreshDatabase], postgres: PostgresServer
+@pytest.mark.parametrize("service", databases.SERVICES)
+def test_a_services_roles_reach_no_other_services_database(services: Services, service: str):
+    own = services[service]
+    for other in services.values():
+        for url in (own.url, own.owner_url) if other is not own else ():
+            with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+                psycopg2.connect(url, dbname=other.name)
+
+
+def test_the_notifier_could_not_read_credentials_even_if_it_were_let_in(
+    services: Services, postgres: PostgresServer
 ):
-    other = database("notifier")
-    with pytest.raises(psycopg2.OperationalError, match="permission denied"):
-        psycopg2.connect(other.url, dbname=fresh.name)
+    store, notifier = services["booking_command"], services["notifier"]
+    run(postgres.url, f'GRANT CONNECT ON DATABASE "{store.name}" TO "{notifier.name}"')
+    with closing(psycopg2.connect(notifier.url, dbname=store.name)) as connection:
+        for table in ("credentials", "api_tokens", "stored_events"):
+            with pytest.raises(errors.InsufficientPrivilege), connection, connection.cursor() as cursor:
+                cursor.execute(f"SELECT * FROM {table}")
+    run(postgres.url, f'REVOKE CONNECT ON DATABASE "{store.name}" FROM "{notifier.name}"')
+
+
+def test_no_role_of_a_service_has_power_over_the_server(services: Services):
+    powers = "rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls"
+    roles = "SELECT count(*) FROM pg_auth_members WHERE member = current_user::regrole"
+    for made in services.values():
+        for url in (made.url, made.owner_url):
+            [(has_powers, of_others)] = run(
+                url, f"SELECT {powers}, ({roles}) FROM pg_roles WHERE rolname = current_user"
+            )
+            assert (has_powers, of_others) == (False, 0)
+
+
+def test_the_runtime_role_may_use_rows_and_nothing_else(services: Services):
+    tables = """
+        SELECT DISTINCT privilege_type FROM information_schema.role_table_grants WHERE grantee = current_user
+    """
+    rest = """
+        SELECT has_schema_privilege('public', 'CREATE'), has_database_privilege(current_database(), 'CREATE'),
+               has_database_privilege(current_database(), 'TEMP')
+    """
+    for made in services.values():
+        assert {right for (right,) in run(made.url, tables)} == {"SELECT", "INSERT", "UPDATE", "DELETE"}
+        assert run(made.url, rest) == [(False, False, False)]
 
 
 def test_doing_it_again_changes_the_passwords_and_nothing_else(postgres: PostgresServer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from booking_query.definition_fields import fields_of
+from booking_query.drawing import web_link
 from booking_query.forms import Form
 from booking_query.pages_account import own_path
 from booking_query.presentation import duration, history_line, hours_lines
@@ -152,6 +153,20 @@ def test_the_list_is_grouped_by_the_days_of_the_shown_zone():
         ("Wednesday, 6 November 2030", ""),
     ]
     assert days[1].rows[0]["hours"] == "00:30-01:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_link"),
+    [
+        ("https://meet.example.org/a?b=c&d", True),
+        ("javascript:alert(1)", False),
+        ('https://meet.example.org/ "onclick=alert(1)', False),
+        ("Room 1", False),
+    ],
+)
+def test_only_a_web_address_becomes_a_link(text, is_link):
+    assert web_link(text).startswith("<a href=") == is_link
+    assert "<script" not in web_link(f"{text}<script>")
 
 
 def test_a_refusal_stands_beside_the_field_it_is_about():
