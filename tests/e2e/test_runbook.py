@@ -85,6 +85,11 @@ class Operator:
         self._team.details(booking)
         return {"BOOKING": booking}
 
+    def a_customer(self) -> dict[str, str]:
+        booked = self._offered.book(self._offered.start(), email := somebody())
+        assert booked.status_code == 201, booked.text
+        return {"EMAIL": email}
+
     def a_backup_to_write(self) -> dict[str, str]:
         return {"BACKUP": str(self._home / f"{uuid4()}.jsonl")}
 
@@ -163,6 +168,7 @@ SITUATIONS: dict[str, Callable[[Operator], dict[str, str]]] = {
     "dead-letters discard": Operator.a_letter_that_nobody_can_apply,
     "$EMAIL": Operator.a_member,
     "team add": Operator.a_newcomer,
+    "booking-command erase": Operator.a_customer,
 }
 
 

@@ -15,6 +15,7 @@ from booking_command.meeting_type import MeetingType
 from flask import Request
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from servers.command_side import ADA, MEETING_TYPE, PASSWORD
+from servers.waiting import until
 from werkzeug.test import EnvironBuilder
 
 if TYPE_CHECKING:
@@ -205,6 +206,31 @@ def test_two_bookings_that_swap_slots_at_once_never_stall_or_fail(command_app, c
         ),
     )
     assert {answer.status_code for answer in answers} <= {200, 409}
+
+
+def test_two_moves_of_one_booking_at_once_both_happen(command_app, command_store, client, nine):
+    booking = booked(client, at(nine, 9))
+    move = f"/v1/manage/{token_of(booking)}/reschedule"
+    hours = (11, 13)
+    with psycopg.connect(command_store) as holder, ThreadPoolExecutor(2) as rivals:
+        holder.execute("SELECT FROM slot_holds WHERE booking_id = %s FOR UPDATE", (booking["booking_id"],))
+        answers = [
+            rivals.submit(post, command_app, move, json={"starts_at": at(nine, hour)}) for hour in hours
+        ]
+        until(lambda: waiting_for_locks(command_store) == len(hours), 10, "both moves at the same row")
+        holder.rollback()
+        assert [answer.result().status_code for answer in answers] == [200, 200]
+    moves = ["BookingRescheduled"] * 2
+    assert events_of(command_store, booking["booking_id"]) == ["BookingConfirmed", *moves]
+
+
+def waiting_for_locks(store: str) -> int:
+    with psycopg.connect(store) as watcher:
+        row = watcher.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def test_a_move_and_a_cancel_at_once_leave_a_cancelled_booking(command_app, client, command_store, nine):

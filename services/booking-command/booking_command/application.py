@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Decision = tuple[Booking, Sequence[Statement]]  # what changes, and what must hold when it is stored
 
 ATTEMPTS = 8
+_LOST_RACES = {"race", "stored_events_pkey", "idempotency_keys_pkey", "slot_holds_pkey"}
 _LONGEST_PAUSE_S = 0.05  # between two attempts; random, so that rivals part
 
 _RECEIPT = """
@@ -178,7 +179,7 @@ class Bookings:
             raise SlotTaken from None
         if reason == OUTDATED:
             self._definitions.forget()
-        elif reason not in {"race", "stored_events_pkey", "idempotency_keys_pkey"}:
+        elif reason not in _LOST_RACES:
             raise error
 
     def _booking(self, booking_id: UUID, conditions: Conditions) -> Booking:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,6 @@ from rebook.personal import blanked
 from rebook.stale_topics import NOTE
 from rebook.topics import BOOKINGS
 
-from booking_command.application import ATTEMPTS
 from booking_command.booking import Booking
 from booking_command.refusals import Busy
 from booking_command.store import Statement, violated
@@ -42,6 +43,8 @@ SELECT lower(booked.email) AS email, originator_id FROM (
 """
 _STALE = "SELECT EXISTS (SELECT FROM stale_topics)"
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(%s)"
+_ATTEMPTS = 60  # an operator is in no hurry
+_LONGEST_PAUSE_S = 0.05  # between two of them; random, so that rivals part
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # as the store's own transcoder
 
 
@@ -78,7 +81,7 @@ class Erasure:
         Raises:
             Busy: others change it all the time; nothing was done.
         """
-        for _ in range(ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             booking = self._booking(booking_id)
             booking.erase_customer(actor=OPERATOR)
             if not booking.pending_events:
@@ -88,8 +91,9 @@ class Erasure:
             except PersistenceError as error:
                 if violated(error) not in {"race", "stored_events_pkey"}:
                     raise
-                continue
-            return
+                time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311
+            else:
+                return
         raise Busy
 
     def _claim(self, booking_id: UUID) -> Claim:
