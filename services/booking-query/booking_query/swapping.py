@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 BUSY = (LockNotAvailable, DeadlockDetected)
 
-_HOLD_WITHIN = "5s"
+_CLEANING_WITHIN = "5s"
+_HOLD_WITHIN = "1s"
 _READS_WAIT_AT_MOST = "50ms"
 _TRIES = 4  # then the projector goes on for a while
 _PAUSE_S = 0.05
+_WAIT_AT_MOST = "SELECT set_config('lock_timeout', %s, true)"
 _ROUTINES = """
     SELECT format('%%I(%%s)', proname, pg_get_function_identity_arguments(oid)) FROM pg_proc
     WHERE pronamespace = %s::regnamespace
@@ -53,9 +55,10 @@ def held(connection: Connection, second: str = "") -> Iterator[Cursor]:
         LockNotAvailable: they are at work on something that takes long.
     """
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", (_HOLD_WITHIN,))
         if second:
+            cursor.execute(_WAIT_AT_MOST, (_CLEANING_WITHIN,))
             cursor.execute(f"LOCK TABLE {_every(cursor, second)} IN SHARE UPDATE EXCLUSIVE MODE")
+        cursor.execute(_WAIT_AT_MOST, (_HOLD_WITHIN,))
         cursor.execute(f"LOCK TABLE {SERVED}.consumer_offsets, {SERVED}.parked_events IN EXCLUSIVE MODE")
         yield cursor
 
@@ -84,7 +87,7 @@ def swap(cursor: Cursor, second: str, topic_ids: list[str]) -> None:
 
 def _lock(cursor: Cursor, second: str) -> None:
     """Let nobody read, once nobody does."""
-    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (_READS_WAIT_AT_MOST,))
+    cursor.execute(_WAIT_AT_MOST, (_READS_WAIT_AT_MOST,))
     every = _every(cursor, second)
     for _ in range(_TRIES):
         cursor.execute("SAVEPOINT unlocked")
