@@ -201,6 +201,7 @@ class _Email(EventSchema):
     delivery_id = fields.UUID(required=True)
     booking_id = fields.UUID(required=True)
     event_id = text()  # ce_id of what called for the letter
+    event_source = fields.String()  # ce_source of it; not there where it is not known
     letter = fields.String(required=True, validate=validate.OneOf(LETTERS))
     recipient = text()
     minutes_before = fields.Integer(required=True, allow_none=True)  # of a reminder

@@ -16,12 +16,13 @@ import psycopg
 import pytest
 import requests
 from booking_command.lease import Lease, LeaseLost
-from booking_command.relay import TopicsChanged, run
+from booking_command.relay import OWNED, HistoryChanged, TopicsChanged, run
+from booking_command.restoring import go_on_as_another
 from booking_command.settings import RelaySettings
 from booking_command.store import EventStore
 from booking_command.team import TeamMember
 from rebook.cloudevents import event_of
-from rebook.kafka import admin, consumer
+from rebook.kafka import admin, consumer, ensure_topic, topic_ids
 from rebook.settings import load
 from rebook_infra.ports import free_port
 from servers.waiting import until
@@ -168,6 +169,60 @@ def test_a_topic_that_was_lost_is_filled_again(settings):
     assert isinstance(ended[0], TopicsChanged)
     with running(settings):
         assert [event.sequence for event in published(settings, 3)] == [1, 2, 3]
+
+
+def topic_ids_of(settings: RelaySettings) -> dict[str, str]:
+    with admin(settings) as client:
+        return topic_ids(client, [settings.topic(name) for name in OWNED])
+
+
+def is_restored(settings: RelaySettings) -> None:
+    """Go back to before the last event by PostgreSQL's own means, or so it seems, and say so."""
+    with psycopg.connect(settings.database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM stored_events WHERE notification_id = (SELECT max(notification_id) FROM stored_events)"
+        )
+        go_on_as_another(cursor)
+
+
+def test_the_topics_of_a_restored_store_are_made_anew_and_hold_its_history_alone(settings):
+    team_changes(settings, "ada@example.org")
+    with running(settings):
+        published(settings, 3)
+    before = topic_ids_of(settings)
+    is_restored(settings)
+    team_changes(settings, "bob@example.org")
+    with running(settings):
+        events = published(settings, 5)
+    assert not set(before.values()) & set(topic_ids_of(settings).values())
+    assert [event.sequence for event in events] == [1, 2, 1, 2, 3]
+    assert len({event.source for event in events[:2]} | {event.source for event in events[2:]}) == 2
+    after = topic_ids_of(settings)
+    with running(settings):
+        published(settings, 5)
+    assert topic_ids_of(settings) == after, "made anew once is enough"
+
+
+def test_topics_that_were_there_before_a_new_store_are_left_alone(settings):
+    with admin(settings) as client:
+        for name in OWNED:
+            ensure_topic(client, settings, name)
+    before = topic_ids_of(settings)
+    team_changes(settings, "ada@example.org")
+    with running(settings):
+        published(settings, 3)
+    assert topic_ids_of(settings) == before
+
+
+def test_a_relay_ends_when_its_store_becomes_another_and_publishes_nothing_under_its_old_name(settings):
+    team_changes(settings, "ada@example.org")
+    with running(settings) as ended:
+        published(settings, 3)
+        is_restored(settings)
+        team_changes(settings, "bob@example.org")
+        until(lambda: ended, PATIENCE_S)
+    assert isinstance(ended[0], HistoryChanged)
+    assert len(published(settings, 3)) == 3
 
 
 def test_a_standby_takes_over_from_a_relay_that_went_silent(settings):

@@ -241,6 +241,26 @@ def test_events_keep_their_source_after_a_move_and_further_ones_have_another(
     assert said(CliRunner().invoke(main, ["verify"], env=of(elsewhere)))
 
 
+def test_events_after_a_restore_by_postgresqls_own_means_have_another_source_each_time(store, bookings):
+    owner = {"BOOKING_COMMAND_OWNER_DATABASE_URL": store.owner_url}
+    told = [said(CliRunner().invoke(main, ["restored"], env=owner)) for _ in range(2)]
+    assert all(line.startswith("From position 8 on, events are of the store ") for [line] in told)
+    assert told[0] != told[1], "what was stored under the first name may be lost again"
+    stored = EventStore(store.url, connections=1)
+    Bookings(stored, now=lambda: NOW).cancel(Cancel(bookings[2], actor="customer", reason=""))
+    stored.close()
+    events = [json.loads(line) for line in said(CliRunner().invoke(main, ["log", "--json"], env=of(store)))]
+    assert len({event["source"] for event in events[:-1]}) == 1
+    assert events[-1]["source"].rpartition("/")[2] == told[1][0].split()[-1]
+
+
+def test_an_archive_of_a_store_that_has_just_moved_moves_on(archive, elsewhere, event_store, tmp_path):
+    imported(elsewhere, archive)
+    further, again = event_store(), tmp_path / "again.jsonl"
+    said(CliRunner().invoke(main, ["export", str(again)], env=of(elsewhere)))
+    assert said(imported(further, again)) == ["7 events imported"]
+
+
 def of(store: FreshDatabase) -> dict[str, str]:
     return {"BOOKING_COMMAND_DATABASE_URL": store.url}
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from rebook.problems import Refused
+from rebook.archives import NoArchive, encode, parsed
+
+from booking_command.restoring import go_on_as_another
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,29 +36,23 @@ _INSERT = "INSERT INTO {0} SELECT * FROM json_populate_record(NULL::{0}, %s)"
 _GO_ON_AFTER = """
 SELECT setval('stored_events_notification_id_seq', greatest(%(last)s, 1), %(last)s > 0)
 """
-_NEW_ID = "INSERT INTO store_ids (first_position) VALUES (%s)"
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # as the store's own transcoder
-
-
-class NoArchive(Refused):
-    """The lines are not a whole archive, or there is no room for it."""
 
 
 def export(connection: Connection[Any], progress: Callable[[int], None]) -> Iterator[str]:
     """The store as it is at one moment, a line at a time; `progress` is told of how many events more were read."""
     connection.execute(_SNAPSHOT)
     events, last = connection.execute(_COUNT).fetchone() or (0, 0)
-    yield _encode({"format": FORMAT, "events": events, "last_position": last})
+    yield encode({"format": FORMAT, "events": events, "last_position": last})
     with connection.cursor("events") as cursor:
         cursor.itersize = _BATCH
         for position, stream_id, version, topic, state in cursor.execute(_EVENTS):
             facts = {"position": position, "stream_id": str(stream_id), "version": version, "topic": topic}
-            yield _encode({"event": {**facts, "state": json.loads(bytes(state))}})
+            yield encode({"event": {**facts, "state": json.loads(bytes(state))}})
             progress(1)
     for table in _BESIDE:
         for (row,) in connection.execute(f"SELECT row_to_json({table}) FROM {table}"):  # noqa: S608
-            yield _encode({"row": row, "of": table})
-    yield _encode({"end": FORMAT})
+            yield encode({"row": row, "of": table})
+    yield encode({"end": FORMAT})
 
 
 def restore(connection: Connection[Any], lines: Iterable[str], progress: Callable[[int], None]) -> int:
@@ -68,10 +64,8 @@ def restore(connection: Connection[Any], lines: Iterable[str], progress: Callabl
     with connection.transaction(), connection.cursor() as cursor:
         if cursor.execute(_COUNT).fetchone() != (0, 0):
             raise NoArchive("The store holds events already; an archive needs an empty one.")
-        archive = _parsed(lines)
+        archive = parsed(lines, FORMAT, "an event store")
         head = next(archive)
-        if head.get("format") != FORMAT:
-            raise NoArchive(f"This is no archive of an event store ({FORMAT}).")
         try:
             _fill(cursor, head, archive, progress)
         except (KeyError, TypeError, ValueError, psycopg.DataError, psycopg.IntegrityError) as error:
@@ -92,26 +86,13 @@ def _fill(
     for line in archive:
         if line["of"] not in _BESIDE:
             raise ValueError(f"{line['of']} is no table of a store")
-        cursor.execute(_INSERT.format(line["of"]), (_encode(line["row"]),))
+        cursor.execute(_INSERT.format(line["of"]), (encode(line["row"]),))
     if cursor.execute(_COUNT).fetchone() != (events, last):
         raise ValueError(f"there are not {events:,} events up to position {last:,}")
     cursor.execute(_GO_ON_AFTER, {"last": last})
-    cursor.execute(_NEW_ID, (last + 1,))
+    go_on_as_another(cursor)
 
 
 def _event_row(event: dict[str, Any]) -> tuple[Any, ...]:
-    state = _encode(event["state"]).encode()
+    state = encode(event["state"]).encode()
     return event["position"], UUID(event["stream_id"]), event["version"], event["topic"], state
-
-
-def _parsed(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The lines up to the one that says that it was all."""
-    for line in lines:
-        try:
-            found = json.loads(line)
-        except ValueError:
-            raise NoArchive("The archive is damaged: not every line is JSON.") from None
-        if "end" in found:
-            return
-        yield found
-    raise NoArchive("The archive ends early.")

@@ -50,6 +50,8 @@ class Contract:
     def __init__(self, store_ids: Mapping[int, UUID]) -> None:
         self._first_positions = sorted(store_ids)
         self._sources = [f"/booking-command/{store_ids[first]}" for first in self._first_positions]
+        self.store_id = store_ids[self._first_positions[-1]]  # of what is stored from now on
+        self.was_restored = len(store_ids) > 1
 
     @classmethod
     def of_store(cls, connection: Connection[Any]) -> Contract:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from psycopg import Connection
 
 _TAKE = """
@@ -19,11 +21,12 @@ _RENEW = "UPDATE relay_lease SET seen_at = now() WHERE epoch = %s RETURNING 1"
 _RELEASE = "UPDATE relay_lease SET seen_at = NULL WHERE epoch = %s"
 _CAUGHT_UP = "UPDATE relay_lease SET caught_up_at = now() WHERE epoch = %s AND caught_up_at IS NULL"
 _CURSORS = "SELECT topic, topic_id, position FROM relay_cursors"
+_HISTORIES = "SELECT topic, store_id FROM relay_cursors"
 _ADOPT = """
-INSERT INTO relay_cursors (topic, topic_id, position) SELECT %(topic)s, %(topic_id)s, 0 FROM relay_lease
-WHERE epoch = %(epoch)s
-ON CONFLICT (topic) DO UPDATE SET topic_id = excluded.topic_id, position = 0
-WHERE relay_cursors.topic_id <> excluded.topic_id RETURNING 1
+INSERT INTO relay_cursors (topic, topic_id, store_id, position)
+SELECT %(topic)s, %(topic_id)s, %(store_id)s, 0 FROM relay_lease WHERE epoch = %(epoch)s
+ON CONFLICT (topic) DO UPDATE SET topic_id = excluded.topic_id, store_id = excluded.store_id, position = 0
+WHERE (relay_cursors.topic_id, relay_cursors.store_id) <> (excluded.topic_id, excluded.store_id) RETURNING 1
 """
 _ADVANCE = """
 UPDATE relay_cursors SET position = %s WHERE topic = ANY(%s)
@@ -65,10 +68,21 @@ class Lease:
     def note_caught_up(self) -> None:
         self._connection.execute(_CAUGHT_UP, (self._epoch,))
 
-    def cursors(self, topic_ids: dict[str, str]) -> dict[str, int]:
-        """How far each topic has been filled; one that was made anew starts from nothing."""
+    def histories(self) -> dict[str, UUID]:
+        """The store's newest id when each topic began to be filled."""
+        rows: list[Any] = self._connection.execute(_HISTORIES).fetchall()
+        return dict(rows)
+
+    def cursors(self, topic_ids: dict[str, str], store_id: UUID) -> dict[str, int]:
+        """How far each topic has been filled; one that was made anew starts from nothing.
+
+        Raises:
+            LeaseLost: another relay moves the cursors now.
+        """
         for topic, topic_id in topic_ids.items():
-            self._connection.execute(_ADOPT, {"topic": topic, "topic_id": topic_id, "epoch": self._epoch})
+            adopted = {"topic": topic, "topic_id": topic_id, "store_id": store_id, "epoch": self._epoch}
+            self._connection.execute(_ADOPT, adopted)
+        self.renew()
         known = {
             topic: (topic_id, position) for topic, topic_id, position in self._connection.execute(_CURSORS)
         }

@@ -16,7 +16,17 @@ import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 from rebook import stale_topics
-from rebook.kafka import BOOKINGS, MEETING_TYPES, TEAM, KafkaError, admin, ensure_topic, producer, topic_ids
+from rebook.kafka import (
+    BOOKINGS,
+    MEETING_TYPES,
+    TEAM,
+    KafkaError,
+    admin,
+    drop_topic,
+    ensure_topic,
+    producer,
+    topic_ids,
+)
 from rebook.moments import parse_moment
 
 from booking_command import erasure
@@ -69,7 +79,11 @@ class TopicsChanged(Exception):  # noqa: N818 - a fact, met by ending the proces
     """A topic was lost, made anew, or is to be dropped: the relay starts again, and fills it."""
 
 
-ENDS = (KafkaError, LeaseLost, TopicsChanged)  # by which a relay ends, to be started again
+class HistoryChanged(Exception):  # noqa: N818 - a fact, met by ending the process
+    """The store was restored or filled while this relay ran: its events are told under other names."""
+
+
+ENDS = (KafkaError, LeaseLost, TopicsChanged, HistoryChanged)  # by which a relay ends, to be started again
 
 
 def run(settings: RelaySettings, stop: threading.Event) -> None:
@@ -109,16 +123,33 @@ class Relay:
         self._connection = connection
         self._lease = lease
         self._topics = topics
+        self._contract = Contract.of_store(connection)
+        self._drop_what_is_no_more()
         self._names = {name: ensure_topic(topics, settings, name) for name in OWNED}
         self._ids = topic_ids(topics, list(self._names.values()))
-        self._cursors = lease.cursors(self._ids)
-        self._contract = Contract.of_store(connection)
+        self._cursors = lease.cursors(self._ids, self._contract.store_id)
         self._producer: KafkaProducer = producer(settings, linger_ms=_LINGER_MS, batch_size=131_072)
         self._due = dict.fromkeys((self._renew, self._look_at_topics, self._measure, self._prune), 0.0)
         self._has_caught_up = False
         self._sent_to = min(self._cursors.values())
         self._under_way = _NOTHING
         self._last_time = ""
+
+    def _drop_what_is_no_more(self) -> None:
+        """Drop topics that hold a history from before the store was restored.
+
+        An empty one may go too, after a crash half-way. A topic that this store knows nothing of is another store's
+        only where this one began as the copy of another.
+        """
+        histories = self._lease.histories()
+        for topic in map(self._settings.topic, OWNED):
+            history = histories.get(topic)
+            if history == self._contract.store_id or not (history or self._contract.was_restored):
+                continue
+            self._lease.renew()
+            if topic_ids(self._topics, [topic]):
+                log.info("topic holds a history that is no more", topic=topic)
+                drop_topic(self._topics, topic)
 
     def publish(self, stop: threading.Event) -> None:
         """Publish what is stored until `stop` is set."""
@@ -140,6 +171,8 @@ class Relay:
         While there are full batches to send, the next is made while the one before is on its way.
         """
         batch = read_after(self._connection, self._sent_to, self._settings.batch)
+        if batch and Contract.of_store(self._connection).store_id != self._contract.store_id:
+            raise HistoryChanged
         before, self._under_way = self._under_way, self._send(batch)
         self._settle(before)
         if len(batch) < self._settings.batch:

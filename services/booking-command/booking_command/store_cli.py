@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from uuid import UUID
 
 import click
 import psycopg
-from rebook import console
+from rebook import archives, console
 from rebook.kafka import KafkaError
 from rebook.meeting_types import is_slug
 from rebook.moments import parse_moment
@@ -24,6 +23,7 @@ from booking_command.erasure import under_way
 from booking_command.meeting_type import MeetingType
 from booking_command.reader import Stored, read_after
 from booking_command.republish import republish as publish_again
+from booking_command.restoring import go_on_as_another
 from booking_command.settings import OwnerSettings, RepublishSettings, StoreSettings
 from booking_command.store import EventStore
 from booking_command.team import TeamMember
@@ -184,20 +184,12 @@ def export(file: Path) -> None:
 
     Example: booking-command export rebook-2030-11-05.jsonl
     """
-    try:
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        raise click.ClickException(f"{file} is there already.") from None
-    try:
-        with (
-            os.fdopen(descriptor, "w", encoding="utf-8") as out,
-            psycopg.connect(load(StoreSettings).database_url) as connection,
-            console.progress("Exporting", _last_position()) as read,
-        ):
-            out.writelines(f"{line}\n" for line in archive.export(connection, read))
-    except BaseException:
-        file.unlink()
-        raise
+    with (
+        archives.new_file(file) as out,
+        psycopg.connect(load(StoreSettings).database_url) as connection,
+        console.progress("Exporting", _last_position()) as read,
+    ):
+        out.writelines(f"{line}\n" for line in archive.export(connection, read))
     click.echo(f"{file} holds the whole store")
 
 
@@ -214,10 +206,24 @@ def import_(file: TextIO) -> None:
     click.echo(f"{count:,} events imported")
 
 
+@click.command()
+def restored() -> None:
+    """Say that PostgreSQL's own means have restored this database to an earlier point; `import` says so by itself.
+
+    Events that are stored from now on count as others than those that were lost, whatever their numbers, and the
+    relay makes its topics anew. Say it before anything is booked.
+
+    Example: booking-command restored
+    """
+    with psycopg.connect(load(OwnerSettings).database_url) as connection, connection.cursor() as cursor:
+        first_position, store_id = go_on_as_another(cursor)
+    click.echo(f"From position {first_position:,} on, events are of the store {store_id}")
+
+
 def _last_position() -> int:
     with _connected() as connection:
         (last,) = connection.execute(_LAST).fetchone() or (0,)
     return int(last)
 
 
-COMMANDS = (show, log, verify, republish, export, import_)
+COMMANDS = (show, log, verify, republish, export, import_, restored)
