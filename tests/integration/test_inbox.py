@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from notifier import reminders
+from notifier.bookings import AnotherHistory
 from notifier.inbox import Inbox
 from rebook.cloudevents import Event
 from rebook.consumer import VersionGap
@@ -69,13 +70,23 @@ CANCELLED = {"actor": "grace@example.org", "reason": "Ill"}
 ASKED_AGAIN = {"actor": "grace@example.org"}
 
 
-def happens(cursor: Any, version: int, kind: str, data: dict[str, Any], at: datetime = BOOKED_AT) -> None:
+STORE, RESTORED = "/booking-command/store", "/booking-command/restored"
+
+
+def happens(
+    cursor: Any,
+    version: int,
+    kind: str,
+    data: dict[str, Any],
+    at: datetime = BOOKED_AT,
+    source: str = STORE,
+) -> None:
     """Hand an event to the inbox, and hand it in again."""
     data = {"booking_id": BOOKING, **data}
     assert not check(kind, data)
     event = Event(
         id=f"{BOOKING}:{version}",
-        source="/booking-command/store",
+        source=source,
         type=kind,
         subject=BOOKING,
         time=format_moment(at),
@@ -147,6 +158,27 @@ def test_an_event_that_comes_too_early_changes_nothing(cursor):
     with pytest.raises(VersionGap):
         happens(cursor, 3, BOOKING_CANCELLED, CANCELLED)
     assert {version for version, _, _ in letters(cursor)} == {1}
+
+
+def test_another_event_of_a_version_that_is_known_is_not_passed_over(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    happens(cursor, 2, BOOKING_RESCHEDULED, moved(TUESDAY, THURSDAY))
+    with pytest.raises(AnotherHistory, match="notifier rebuild"):
+        happens(cursor, 2, BOOKING_CANCELLED, CANCELLED, source=RESTORED)
+
+
+def test_letters_about_a_lost_event_and_about_the_one_in_its_place_are_two(cursor):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed(team=[]))
+    happens(cursor, 2, BOOKING_CANCELLED, CANCELLED)
+    cursor.execute("DELETE FROM changes WHERE version = 2")
+    cursor.execute("UPDATE bookings SET version = 1, status = 'confirmed', calendar_sequence = 0")
+    happens(cursor, 2, BOOKING_CANCELLED, CANCELLED, source=RESTORED)
+    cursor.execute(
+        "SELECT source, count(*), count(DISTINCT message_id) FROM deliveries GROUP BY 1 ORDER BY 1"
+    )
+    assert cursor.fetchall() == [(RESTORED, 2, 2), (STORE, 4, 4)]
+    cursor.execute("SELECT calendar_sequence FROM changes WHERE version = 2")
+    assert cursor.fetchone() == (2,), "calendars would ignore it"
 
 
 def test_an_event_of_an_unknown_type_is_passed_over_and_the_next_one_applies(cursor):

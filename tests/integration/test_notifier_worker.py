@@ -157,6 +157,19 @@ def started(environment: dict[str, str]) -> tuple[int, int]:
     return said["read"], said["restored"]
 
 
+def test_a_worker_goes_on_after_a_rebuild_beside_it(environment, settings, smtp):
+    booking = Booking(settings)
+    with worker(environment):
+        booking.is_confirmed()
+        until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
+        rebuilt = subprocess.run([NOTIFIER, "rebuild"], env=environment, capture_output=True, text=True)
+        assert rebuilt.stdout.startswith("1 events read, 1 bookings known\n"), rebuilt.stderr
+        booking.is_cancelled()
+        until(lambda: len(told(settings, booking)) == 4, PATIENCE_S)
+    subjects = [letter.subject.partition(":")[0] for letter in smtp.letters(booking.customer)]
+    assert subjects == ["Confirmed", "Cancelled"]
+
+
 def test_a_lost_topic_is_told_everything_again_while_the_worker_runs(environment, settings, smtp):
     booking = somebody()
     with worker(environment):

@@ -28,16 +28,33 @@ CHANGE_COLUMNS = (
     *("version", "kind", "starts_at", "ends_at", "previous_starts_at", "previous_ends_at"),
     *("actor", "reason", "calendar_sequence", "happened_at"),
 )
-_STANDING = ("starts_at", "ends_at", "calendar_sequence")
+_STANDING = ("starts_at", "ends_at", "calendar_sequence", "source")
+
+# Calendars ignore what has a lower SEQUENCE than they were told: an event of a store that was restored rises above
+# the letters about lost events.
+_NEXT_SEQUENCE = """greatest(calendar_sequence, CASE WHEN source IN ('', %(source)s) THEN 0 ELSE (
+    SELECT coalesce(max(d.version) - 1, 0) FROM deliveries d WHERE d.booking_id = bookings.booking_id
+    AND d.version >= %(sequence)s AND d.source <> %(source)s) END) + 1"""
+
+
+_CHANGED = f"status = %(status)s, changed_version = %(sequence)s, calendar_sequence = {_NEXT_SEQUENCE}"
+
+
+class AnotherHistory(Exception):  # noqa: N818 - a fact, told to the operator
+    """The store was restored to an earlier point, and this event is not the one of that version that is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A booking with its slot and calendar sequence as they stand after an event."""
+    """A booking with its slot and calendar sequence as they stand after an event.
+
+    `booked_by` is the source of the event that confirmed it.
+    """
 
     booking: Booking
     slot: Slot
     calendar_sequence: int
+    booked_by: str
 
 
 def booking_of(row: Sequence[Any]) -> Booking:
@@ -61,12 +78,13 @@ def confirm(cursor: Cursor, event: Event) -> Standing | None:
     row |= {"team": list(booking.team), "reminders_minutes_before": list(booking.reminders_minutes_before)}
     row |= {"starts_at": slot.starts_at, "ends_at": slot.ends_at, "calendar_sequence": 0}
     row |= {"version": event.sequence, "changed_version": event.sequence, "status": CONFIRMED}
+    row |= {"source": event.source}
     cursor.execute(
         f"INSERT INTO bookings ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))}) "  # noqa: S608
         "ON CONFLICT DO NOTHING",
         list(row.values()),
     )
-    return Standing(booking, slot, 0) if cursor.rowcount else None
+    return Standing(booking, slot, 0, event.source) if cursor.rowcount else None
 
 
 def confirmed_by(event: Event) -> Booking:
@@ -94,56 +112,63 @@ def confirmed_by(event: Event) -> Booking:
 
 def reschedule(cursor: Cursor, event: Event) -> Standing | None:
     slot = slot_of(event.data)
-    changes = "status = %s, changed_version = %s, starts_at = %s, ends_at = %s, "
-    changes += "calendar_sequence = calendar_sequence + 1"
-    return _advance(cursor, event, changes, (RESCHEDULED, event.sequence, *slot))
+    changes = "starts_at = %(starts_at)s, ends_at = %(ends_at)s"
+    return _advance(cursor, event, f"{_CHANGED}, {changes}", status=RESCHEDULED, **slot._asdict())
 
 
 def cancel(cursor: Cursor, event: Event) -> Standing | None:
-    changes = "status = %s, changed_version = %s, calendar_sequence = calendar_sequence + 1"
-    return _advance(cursor, event, changes, (CANCELLED, event.sequence))
+    return _advance(cursor, event, _CHANGED, status=CANCELLED)
 
 
 def pass_over(cursor: Cursor, event: Event) -> Standing | None:
     """An event that changes nothing the notifier keeps; its version counts all the same."""
-    return _advance(cursor, event, "", ())
+    return _advance(cursor, event)
 
 
-def _advance(cursor: Cursor, event: Event, changes: str, values: tuple[Any, ...]) -> Standing | None:
+def _advance(cursor: Cursor, event: Event, changes: str = "", **values: Any) -> Standing | None:
     """Move a booking on by one version; None when the event has been applied before.
 
     Raises:
         VersionGap: an earlier event has not been applied yet.
+        AnotherHistory: another event of that version has been applied.
     """
     columns = ", ".join((*BOOKING_COLUMNS, *_STANDING))
     cursor.execute(
         f"UPDATE bookings SET version = version + 1{', ' if changes else ''}{changes} "  # noqa: S608
-        f"WHERE booking_id = %s AND version = %s - 1 RETURNING {columns}",
-        (*values, event.subject, event.sequence),
+        f"WHERE booking_id = %(booking_id)s AND version = %(sequence)s - 1 RETURNING {columns}",
+        {**values, "booking_id": event.subject, "sequence": event.sequence, "source": event.source},
     )
     row = cursor.fetchone()
     if row is None:
         _must_be_known(cursor, event)
         return None
-    *facts, starts_at, ends_at, calendar_sequence = row
-    return Standing(booking_of(facts), Slot(starts_at, ends_at), calendar_sequence)
+    *facts, starts_at, ends_at, calendar_sequence, booked_by = row
+    return Standing(booking_of(facts), Slot(starts_at, ends_at), calendar_sequence, booked_by)
+
+
+_KNOWN = """
+    SELECT b.version, c.source FROM bookings b
+    LEFT JOIN changes c ON c.booking_id = b.booking_id AND c.version = %s WHERE b.booking_id = %s
+"""
 
 
 def _must_be_known(cursor: Cursor, event: Event) -> None:
-    cursor.execute("SELECT version FROM bookings WHERE booking_id = %s", (event.subject,))
-    version = (cursor.fetchone() or (0,))[0]
+    cursor.execute(_KNOWN, (event.sequence, event.subject))
+    version, source = cursor.fetchone() or (0, None)
     if version < event.sequence:
         raise VersionGap(f"version {event.sequence} came after version {version}")
+    if source and source != event.source:
+        raise AnotherHistory(f"version {event.sequence} is known from {source}; see `notifier rebuild`")
 
 
-def record(cursor: Cursor, booking_id: UUID, change: Change, correlation_id: str) -> None:
+def record(cursor: Cursor, booking_id: UUID, change: Change, correlation_id: str, source: str = "") -> None:
     """Keep what an event said for the letters about it."""
     previous = change.previous or (None, None)
     cursor.execute(
-        f"INSERT INTO changes (booking_id, correlation_id, {', '.join(CHANGE_COLUMNS)}) "  # noqa: S608
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        f"INSERT INTO changes (booking_id, correlation_id, source, {', '.join(CHANGE_COLUMNS)}) "  # noqa: S608
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
-            *(booking_id, correlation_id, change.version, change.kind, *change.slot, *previous),
+            *(booking_id, correlation_id, source, change.version, change.kind, *change.slot, *previous),
             *(change.actor, change.reason, change.calendar_sequence, change.happened_at),
         ),
     )

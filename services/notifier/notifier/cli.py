@@ -19,7 +19,7 @@ from rebook.serving import serve
 from rebook.settings import load
 from rebook.topic_reader import read_to_end
 
-from notifier import gallery, verification
+from notifier import gallery, upkeep_cli, verification
 from notifier.database import connect
 from notifier.deliveries_cli import deliveries
 from notifier.inbox import Inbox
@@ -122,3 +122,5 @@ def _inbox() -> tuple[Connection, Handle]:
 
 main.add_command(dead_letters("notifier", _inbox))
 main.add_command(deliveries)
+for command in upkeep_cli.COMMANDS:
+    main.add_command(command)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg2.extras import execute_values
 
-from notifier.letters import delivery_id, event_id, message_id
+from notifier.letters import delivery_id, event_id, history_of, message_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 PENDING, SENT, FAILED, SKIPPED = "pending", "sent", "failed", "skipped"
 STATES = (PENDING, SENT, FAILED, SKIPPED)
 
-_ENQUEUE = """
+GONE = "What called for it is no longer part of the history."
+_ENQUEUE = f"""
     INSERT INTO deliveries (delivery_id, booking_id, version, event_id, letter, recipient, minutes_before,
-                            message_id, correlation_id, fell_due_at, next_try_at)
-    VALUES %s ON CONFLICT DO NOTHING
-"""
+                            message_id, correlation_id, fell_due_at, next_try_at, source)
+    VALUES %s ON CONFLICT (delivery_id) DO UPDATE SET state = 'pending', reason = ''
+    WHERE deliveries.state = 'skipped' AND deliveries.reason = '{GONE}'
+"""  # noqa: S608 - a constant
 
 
 class Cause(NamedTuple):
-    """The event of a booking that calls for a letter."""
+    """The event of a booking that calls for a letter; `booked_by` is the source of the booking's confirmation."""
 
     booking_id: UUID
     version: int
     correlation_id: str
+    source: str = ""
+    booked_by: str = ""
 
 
 class New(NamedTuple):
@@ -48,6 +52,7 @@ class New(NamedTuple):
     correlation_id: str
     fell_due_at: datetime
     next_try_at: datetime
+    source: str
 
     @classmethod
     def of(
@@ -55,13 +60,16 @@ class New(NamedTuple):
     ) -> New:
         """A letter that falls due then; of a reminder, how long before the meeting that is."""
         event = event_id(cause.booking_id, cause.version)
-        made = delivery_id(event, call, minutes_before)
+        made = delivery_id(history_of(cause.source, cause.booked_by) + event, call, minutes_before)
         return cls(
             *(made, cause.booking_id, cause.version, event, call.letter, call.recipient, minutes_before),
-            *(message_id(made, domain), cause.correlation_id, due_at, due_at),
+            *(message_id(made, domain), cause.correlation_id, due_at, due_at, cause.source),
         )
 
 
 def enqueue(cursor: Cursor, new: list[New]) -> None:
-    """Make deliveries; those that were made before stay as they are."""
+    """Make deliveries; those that were made before stay as they are.
+
+    One that was given up because its event was gone waits again: the event has come after all.
+    """
     execute_values(cursor, _ENQUEUE, new)

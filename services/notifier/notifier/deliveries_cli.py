@@ -47,18 +47,24 @@ def _tables() -> Iterator[Cursor]:
 @click.option("--letter", type=click.Choice(LETTERS), help="Only letters of this name.")
 @click.option("--booking", "booking_id", type=click.UUID, help="Only those about this booking.")
 @click.option("--recipient", help="Only those to this address.")
+@click.option("--lost", is_flag=True, help="Only those about what was lost when the store was restored.")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
 )
 def list_deliveries(
-    state: str | None, letter: str | None, booking_id: UUID | None, recipient: str | None, limit: int
+    state: str | None,
+    letter: str | None,
+    booking_id: UUID | None,
+    recipient: str | None,
+    lost: bool,
+    limit: int,
 ) -> None:
     """List deliveries, the newest first, people's addresses included.
 
     Example: notifier deliveries list --state failed --letter confirmation
     """
     with _tables() as cursor:
-        found = lookup.newest(cursor, lookup.Wanted(state, letter, booking_id, recipient), limit)
+        found = lookup.newest(cursor, lookup.Wanted(state, letter, booking_id, recipient, lost), limit)
     for delivery in found:
         click.echo(f"{delivery.delivery_id}  {_stands(delivery)}")
         click.echo(

@@ -18,7 +18,7 @@ _ONE_REPORTER = 0x7265706F7274  # "report": one process at a time publishes, so 
 
 _UNREPORTED = """
     SELECT e.delivery_id, d.booking_id, d.event_id, d.letter, d.recipient, d.minutes_before, d.message_id,
-           d.correlation_id, e.outcome, e.state, e.reason, e.happened_at, e.position
+           d.correlation_id, e.outcome, e.state, e.reason, e.happened_at, e.position, d.source
     FROM delivery_events e JOIN deliveries d USING (delivery_id)
     WHERE NOT e.is_reported ORDER BY e.position LIMIT %s
 """
@@ -28,7 +28,8 @@ _KNOWN = """
 """
 _RESTORE_DELIVERIES = """
     INSERT INTO deliveries (delivery_id, booking_id, version, event_id, letter, recipient, minutes_before,
-                            message_id, correlation_id, state, reason, outcomes, fell_due_at, next_try_at)
+                            message_id, correlation_id, state, reason, outcomes, fell_due_at, next_try_at,
+                            source)
     VALUES %s ON CONFLICT (delivery_id) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, outcomes = excluded.outcomes
     WHERE deliveries.outcomes < excluded.outcomes
@@ -67,6 +68,7 @@ class DeliveryEvent:
     reason: str
     happened_at: datetime
     position: int
+    event_source: str = ""
 
 
 def lock(cursor: Cursor) -> bool:
@@ -149,5 +151,5 @@ def _delivery_row(event: DeliveryEvent) -> tuple[object, ...]:
     return (
         *(event.delivery_id, event.booking_id, version, event.event_id, event.letter, event.recipient),
         *(event.minutes_before, event.message_id, event.correlation_id, event.state, event.reason),
-        *(event.outcome, event.happened_at, event.happened_at),
+        *(event.outcome, event.happened_at, event.happened_at, event.event_source),
     )

@@ -54,6 +54,7 @@ class Inbox:
 
         Raises:
             VersionGap: an earlier event of this booking has not been applied yet.
+            AnotherHistory: another event of that version is known.
         """
         if event.type not in KINDS:
             if bookings.pass_over(cursor, event) and event.type == CUSTOMER_ERASED:
@@ -66,8 +67,9 @@ class Inbox:
 
     def _react(self, cursor: Cursor, event: Event, change: Change, standing: Standing) -> None:
         booking = standing.booking
-        bookings.record(cursor, booking.booking_id, change, event.correlation_id)
-        cause = deliveries.Cause(booking.booking_id, change.version, event.correlation_id)
+        bookings.record(cursor, booking.booking_id, change, event.correlation_id, event.source)
+        facts = (event.correlation_id, event.source, standing.booked_by)
+        cause = deliveries.Cause(booking.booking_id, change.version, *facts)
         calls = called_for(change.kind, booking)
         deliveries.enqueue(
             cursor, [deliveries.New.of(cause, call, change.happened_at, self._domain) for call in calls]

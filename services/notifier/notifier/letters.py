@@ -143,6 +143,15 @@ def event_id(booking_id: UUID, version: int) -> str:
     return f"{booking_id}:{version}"
 
 
+def history_of(source: str, booked_by: str) -> str:
+    """What a delivery's id says about the store that its event came from: as a rule nothing.
+
+    A booking is confirmed once in all histories. Where the store was restored since (`booked_by` is the source of the
+    confirmation), a later event of the same version may have been lost, and its letters are others.
+    """
+    return "" if source == booked_by or not booked_by else source
+
+
 def delivery_id(event: str, call: Call, minutes_before: int | None = None) -> UUID:
     """The same event, recipient, letter and (for a reminder) minutes always make the same delivery.
 

@@ -19,6 +19,10 @@ _COLUMNS = (
     *("correlation_id", "state", "reason", "fell_due_at", "next_try_at", "tries", "deferrals", "outcomes"),
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM deliveries WHERE"  # noqa: S608
+_OF_LOST_EVENTS = """
+    NOT EXISTS (SELECT FROM changes c WHERE c.booking_id = deliveries.booking_id
+                AND c.version = deliveries.version AND c.source = deliveries.source)
+"""
 _RELEASE = """
     UPDATE deliveries SET state = 'pending', reason = '', tries = 0, deferrals = 0,
                           next_try_at = now(), released_at = now()
@@ -34,11 +38,13 @@ class Wanted:
     letter: str | None = None
     booking_id: UUID | None = None
     recipient: str | None = None
+    lost: bool = False  # only of events that were lost when the store was restored
 
     def condition(self) -> tuple[str, list[Any]]:
         """As SQL, with its values."""
-        asked = {name: value for name, value in vars(self).items() if value is not None}
-        return " AND ".join(["TRUE", *(f"{name} = %s" for name in asked)]), list(asked.values())
+        asked = {name: value for name, value in vars(self).items() if value is not None and name != "lost"}
+        also = [_OF_LOST_EVENTS] if self.lost else []
+        return " AND ".join(["TRUE", *also, *(f"{name} = %s" for name in asked)]), list(asked.values())
 
 
 class Found(NamedTuple):

@@ -32,7 +32,7 @@ _FALLEN_DUE = """
     RETURNING reminders.booking_id, reminders.minutes_before, version, due_at
 """
 _WHOM = """
-    SELECT b.booking_id, c.version, b.customer_email, c.correlation_id
+    SELECT b.booking_id, c.version, b.customer_email, c.correlation_id, c.source, b.source
     FROM bookings b JOIN changes c ON c.booking_id = b.booking_id WHERE (b.booking_id, c.version) IN %s
 """
 
@@ -72,8 +72,8 @@ def fall_due(cursor: Cursor, now: datetime, domain: str) -> int:
     whom = {(booking_id, version): rest for booking_id, version, *rest in cursor.fetchall()}
     new = []
     for booking_id, minutes_before, version, due_at in sorted(due, key=lambda row: row[3]):
-        recipient, correlation_id = whom[booking_id, version]
-        cause = deliveries.Cause(booking_id, version, correlation_id)
+        recipient, *facts = whom[booking_id, version]
+        cause = deliveries.Cause(booking_id, version, *facts)
         new.append(deliveries.New.of(cause, Call(REMINDER, recipient), due_at, domain, minutes_before))
     deliveries.enqueue(cursor, new)
     return len(due)

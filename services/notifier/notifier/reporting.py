@@ -164,6 +164,8 @@ def event_of_delivery(event: DeliveryEvent) -> Event:
         "minutes_before": event.minutes_before,
         "message_id": event.message_id,
     }
+    if event.event_source:
+        data["event_source"] = event.event_source
     return Event(
         id=f"{event.delivery_id}:{event.outcome}",
         source=SOURCE,
@@ -204,4 +206,5 @@ def delivery_event_of(event: Event) -> DeliveryEvent | None:
         reason=data.get("reason", ""),
         happened_at=parse_moment(event.time),
         position=event.position,
+        event_source=data.get("event_source", ""),
     )

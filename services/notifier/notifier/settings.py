@@ -65,6 +65,11 @@ class ConsoleSettings(DatabaseSettings, SenderSettings):
 
 
 @dataclass(frozen=True)
+class RebuildSettings(KafkaSettings, ConsoleSettings):
+    """What it takes to read the topic into the tables anew."""
+
+
+@dataclass(frozen=True)
 class VerifySettings(KafkaSettings, DatabaseSettings):
     """What it takes to compare the tables with the topic."""
 

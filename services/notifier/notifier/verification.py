@@ -13,7 +13,16 @@ from rebook.moments import parse_moment
 from notifier import reminders
 from notifier.bookings import confirmed_by, slot_of
 from notifier.inbox import KINDS
-from notifier.letters import CANCELLED, CONFIRMED, REMINDER, RESEND_REQUESTED, Booking, Call, called_for
+from notifier.letters import (
+    CANCELLED,
+    CONFIRMED,
+    REMINDER,
+    RESEND_REQUESTED,
+    Booking,
+    Call,
+    called_for,
+    history_of,
+)
 from notifier.letters import delivery_id as id_of
 
 if TYPE_CHECKING:
@@ -38,19 +47,21 @@ class Story:
     letters: dict[UUID, str] = field(default_factory=dict)  # names by delivery id
     reminders: dict[UUID, int] = field(default_factory=dict)  # minutes, of every slot it ever had
     standing: dict[int, tuple[int, datetime, UUID]] = field(default_factory=dict)  # of the present slot
+    sources: list[str] = field(default_factory=list)  # of its events, from version 1 on
 
     def goes_on(self, event: Event) -> None:
         """Take in the next event; one that was taken in before changes nothing."""
         if event.sequence != self.version + 1:
             return
         self.version = event.sequence
+        self.sources.append(event.source)
         if event.type == CUSTOMER_ERASED:
             self.booking, self.standing = replace(self.booking, customer_email=""), {}
         if event.type not in KINDS:
             return
         kind, _ = KINDS[event.type]
         for call in called_for(kind, self.booking):
-            self.letters[id_of(event.id, call)] = call.letter
+            self.letters[id_of(self._key(event), call)] = call.letter
         if kind != RESEND_REQUESTED:
             self.status = kind
             self.starts_at = self.starts_at if kind == CANCELLED else slot_of(event.data).starts_at
@@ -60,10 +71,18 @@ class Story:
         due = reminders.moments(self.booking, kind, self.starts_at, parse_moment(event.time))
         call = Call(REMINDER, self.booking.customer_email)
         planned = {
-            minutes: (event.sequence, at, id_of(event.id, call, minutes)) for minutes, at in due.items()
+            minutes: (event.sequence, at, id_of(self._key(event), call, minutes))
+            for minutes, at in due.items()
         }
         self.reminders |= {made: minutes for minutes, (_, _, made) in planned.items()}
         self.standing = {} if self.booking.customer_is_erased else planned
+
+    def _key(self, event: Event) -> str:
+        return history_of(event.source, self.sources[0]) + event.id
+
+    def has_another(self, version: int, source: str) -> bool:
+        """Whether its event of that version is not the one of that source: the store was restored since."""
+        return self.sources[version - 1] != (source or self.sources[0])
 
 
 def replayed(events: Iterable[Event]) -> dict[UUID, Story]:
@@ -87,15 +106,19 @@ def lasting_differences(connection: Connection, stories: dict[UUID, Story], pati
 
 
 def differences(connection: Connection, stories: dict[UUID, Story]) -> Iterator[str]:
-    """A sentence for each; what happened after the events were read is not looked at."""
+    """A sentence for each; what happened after the events were read is not looked at.
+
+    Letters about a history from before the store was restored were called for then.
+    """
     made = {delivery for story in stories.values() for delivery in story.letters}
     there: set[UUID] = set()
-    for booking_id, version, delivery, letter in _rows(
-        connection, "version, delivery_id, letter", "deliveries"
-    ):
+    columns = "version, source, delivery_id, letter"
+    for booking_id, version, source, delivery, letter in _rows(connection, columns, "deliveries"):
         there.add(delivery)
         story = stories.get(booking_id)
-        if story and version <= story.version and delivery not in made and delivery not in story.reminders:
+        if not story or version > story.version or delivery in made or delivery in story.reminders:
+            continue
+        if not story.has_another(version, source):
             yield f"booking {booking_id}: nothing calls for delivery {delivery} ({letter})"
     for booking_id, story in stories.items():
         for delivery, letter in story.letters.items():
