@@ -142,7 +142,8 @@ def replay_round(
 def show_rebuild(chosen: KafkaSettings, tables: FreshDatabase, events: int) -> None:
     """Rebuild tables that hold all of it while others read and write, as rates relative to a bare loop's."""
     bare_s = replay.bare(chosen, events)
-    rebuilt_s, visitor = rebuild.rebuilt(chosen, tables)
+    with without_logs():
+        rebuilt_s, visitor = rebuild.rebuilt(chosen, tables)
     click.echo(
         f"rebuild under live reads and writes / bare consume-and-decode loop: {bare_s / rebuilt_s:.2f}"
     )

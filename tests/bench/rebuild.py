@@ -108,7 +108,9 @@ def running(
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
 
 
 def rebuilt(settings: KafkaSettings, tables: FreshDatabase) -> tuple[float, Visitor]:
