@@ -158,13 +158,13 @@ def started(environment: dict[str, str]) -> tuple[int, int]:
 
 
 def test_a_worker_goes_on_after_a_rebuild_beside_it(environment, settings, smtp):
-    booking = Booking(settings)
+    booking = somebody()
     with worker(environment):
-        booking.is_confirmed()
+        publish(settings, [booking.begins()])
         until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
         rebuilt = subprocess.run([NOTIFIER, "rebuild"], env=environment, capture_output=True, text=True)
         assert rebuilt.stdout.startswith("1 events read, 1 bookings known\n"), rebuilt.stderr
-        booking.is_cancelled()
+        publish(settings, [booking.ends()])
         until(lambda: len(told(settings, booking)) == 4, PATIENCE_S)
     subjects = [letter.subject.partition(":")[0] for letter in smtp.letters(booking.customer)]
     assert subjects == ["Confirmed", "Cancelled"]
