@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
 from click.testing import CliRunner
 from notifier.cli import main
-from rebook.migrations import migrate
 from servers.notifier_side import BOOKED, MOVED, booked, new_outbox, remind
 
 if TYPE_CHECKING:
@@ -53,10 +51,8 @@ def archive(connection, notifier_tables, clock, smtp, tmp_path) -> Path:
 @pytest.fixture
 def elsewhere(database) -> str:
     """Another database, with nothing in it."""
-    fresh = database("notifier")
-    with closing(psycopg2.connect(fresh.owner_url)) as owner:
-        migrate(owner, [files("rebook") / "sql", files("notifier") / "sql"])
-    return fresh.url
+    url: str = database("notifier").with_tables("rebook", "notifier").url
+    return url
 
 
 def test_deliveries_move_house_whole_and_the_topic_is_to_be_told(archive, notifier_tables, elsewhere):

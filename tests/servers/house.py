@@ -7,7 +7,6 @@ import sysconfig
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,7 @@ import notifier.cli
 import psycopg2
 import requests
 from click.testing import CliRunner
-from rebook.migrations import migrate
 from rebook.settings import load
-from rebook_infra.databases import SERVICES
 from rebook_infra.ports import free_port
 from rebook_infra.supervisor import Process
 
@@ -46,6 +43,11 @@ _WORKERS = {
     "relay": ("booking-command", "relay", "BOOKING_COMMAND_RELAY_PORT"),
     "projector": ("booking-query", "project", "BOOKING_QUERY_PROJECTOR_PORT"),
     "worker": ("notifier", "worker", "NOTIFIER_WORKER_PORT"),
+}
+_TABLES = {
+    "booking_command": ("booking_command",),
+    "booking_query": ("rebook", "booking_query"),
+    "notifier": ("rebook", "notifier"),
 }
 _CONSOLES = {"booking-command": booking_command.cli.main, "notifier": notifier.cli.main}
 
@@ -75,21 +77,17 @@ class House:
             "REBOOK_RATE_LIMITS": "0",
         }
         self._database, self._home = database, home
-        for service in SERVICES:
+        for service in _TABLES:
             self.give(service)
         self._servers: dict[str, Server] = {}
 
     def give(self, service: str, fresh: FreshDatabase | None = None) -> None:
         """A database of that service in place of the one before: a new one, unless one is named."""
-        made = fresh or self._database(service)
+        made = fresh or self._database(service).with_tables(*_TABLES[service])
         self.environment |= {
             f"{service.upper()}_DATABASE_URL": made.url,
             f"{service.upper()}_OWNER_DATABASE_URL": made.owner_url,
         }
-        if fresh is None:
-            folders = [] if service == "booking_command" else [files("rebook") / "sql"]
-            with closing(psycopg2.connect(made.owner_url)) as owner:
-                migrate(owner, [*folders, files(service) / "sql"])
 
     def start(self, *names: str) -> None:
         """Start these workers (`relay`, `projector`, `worker`), or all of them."""

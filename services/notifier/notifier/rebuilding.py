@@ -6,34 +6,29 @@ nothing, and a worker that runs meanwhile waits for its end and finds out that i
 
 from __future__ import annotations
 
-import itertools
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg2
 import psycopg2.errors
 from psycopg2.extras import execute_values
 from rebook import parking
-from rebook.cloudevents import NotAnEvent, event_of
 from rebook.kafka import BOOKINGS, admin, topic_ids
-from rebook.operating import DISCARDED, as_discarded
-from rebook.parking import ERROR, GAP, QUEUED, VersionGap, reason_of, stream_of
+from rebook.operating import DISCARDED
 from rebook.problems import Refused
 from rebook.topic_reader import records_to_end
 
+from notifier import erasure
 from notifier.deliveries import GONE
+from notifier.taking import Taking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from kafka.consumer.fetcher import ConsumerRecord
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
-    from rebook.cloudevents import Event
     from rebook.kafka import KafkaSettings
-    from rebook.parking import Handle, Stream
+    from rebook.parking import Handle
 
-_AT_ONCE = 500
 _PATIENCE_MS = 5_000
 _WAIT = "SET LOCAL lock_timeout = '30s'"  # for letters that are on the wire, and their like
 _NOBODY_ELSE = """
@@ -47,7 +42,6 @@ _FORGET = (
     "DELETE FROM changes",
     "DELETE FROM bookings",
 )
-_GIVEN_UP = "SELECT source, stream, sequence FROM parked_events WHERE kind = %s"
 _STAND = "INSERT INTO consumer_offsets (topic_id, partition, topic, next_offset) VALUES %s"
 # Only the first history of a booking had letters before sources were kept.
 _NAME_SOURCES = """
@@ -92,10 +86,13 @@ def rebuild(
         _have_to_itself(cursor)
         for statement in _FORGET:
             cursor.execute(statement)
-        taking = _Taking(cursor, handle, topic_id)
+        taking = Taking(cursor, handle, topic_id)
         records = taking.all_of(records_to_end(settings, BOOKINGS, {}), progress)
         if _topic_id(settings, topic) != topic_id:
             raise Refused(f"{topic} was made anew meanwhile. Try again.")
+        for booking_id in taking.erased:
+            parking.forget(cursor, booking_id)
+            erasure.forget(booking_id, cursor)
         places = [(topic_id, partition, topic, after) for partition, after in taking.reached.items()]
         execute_values(cursor, _STAND, places)
         cursor.execute(_NAME_SOURCES)
@@ -120,79 +117,3 @@ def _topic_id(settings: KafkaSettings, topic: str) -> str:
     if topic not in found:
         raise Refused(f"There is no topic {topic} yet; the relay makes and fills it.")
     return found[topic]
-
-
-class _Taking:
-    """Takes records in, in order; what cannot be applied yet, or at all, is parked for the worker to go on with."""
-
-    def __init__(self, cursor: Cursor, handle: Handle, topic_id: str) -> None:
-        self.reached: dict[int, int] = {}  # the offset after the last record, by partition
-        self._cursor = cursor
-        self._handle = handle
-        self._topic_id = topic_id
-        self._waiting: set[Stream] = set()
-        cursor.execute(_GIVEN_UP, (DISCARDED,))
-        self._given_up = set(cursor.fetchall())
-
-    def all_of(self, records: Iterator[ConsumerRecord], progress: Callable[[int], None]) -> int:
-        read = 0
-        while batch := list(itertools.islice(records, _AT_ONCE)):
-            self._take(batch)
-            self.reached |= {record.partition: record.offset + 1 for record in batch}
-            read += len(batch)
-            progress(len(batch))
-        return read
-
-    def _take(self, records: list[ConsumerRecord]) -> None:
-        """Apply them together, or one by one where one of them is hopeless."""
-        waiting = set(self._waiting)
-        try:
-            with _savepoint(self._cursor):
-                for record in records:
-                    self._apply(record)
-        except psycopg2.OperationalError:
-            raise
-        except Exception as error:  # whatever it is, it must not stop the others
-            self._waiting = waiting
-            if len(records) == 1:
-                self._give_up(records[0], reason_of(error))
-            else:
-                for record in records:
-                    self._take([record])
-
-    def _apply(self, record: ConsumerRecord) -> None:
-        event = event_of(record.headers, record.value)
-        if stream_of(event) in self._waiting:
-            parking.park(self._cursor, record, event, QUEUED, "An earlier event of its stream is parked.")
-            return
-        try:
-            self._handle(self._as_decided(event), self._cursor)
-        except VersionGap as gap:
-            self._park(record, event, GAP, str(gap))
-
-    def _as_decided(self, event: Event) -> Event:
-        is_given_up = (*stream_of(event), event.sequence) in self._given_up
-        return as_discarded(event) if is_given_up else event
-
-    def _give_up(self, record: ConsumerRecord, reason: str) -> None:
-        try:
-            event = event_of(record.headers, record.value)
-        except NotAnEvent as error:
-            parking.park_unreadable(self._cursor, record, self._topic_id, str(error))
-        else:
-            self._park(record, event, ERROR, reason)
-
-    def _park(self, record: ConsumerRecord, event: Event, kind: str, reason: str) -> None:
-        parking.park(self._cursor, record, event, kind, reason)
-        self._waiting.add(stream_of(event))
-
-
-@contextmanager
-def _savepoint(cursor: Cursor) -> Iterator[None]:
-    cursor.execute("SAVEPOINT taking")
-    try:
-        yield
-    except Exception:
-        cursor.execute("ROLLBACK TO SAVEPOINT taking; RELEASE SAVEPOINT taking")
-        raise
-    cursor.execute("RELEASE SAVEPOINT taking")

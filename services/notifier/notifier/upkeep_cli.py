@@ -23,8 +23,9 @@ from notifier.settings import DatabaseSettings, RebuildSettings
 def rebuild() -> None:
     """Read all events of bookings anew, after the event store was restored; what was sent stays, nothing is resent.
 
-    The relay must have filled its topics before. Letters that wait for events that are no more are skipped. Workers
-    that run wait meanwhile. Killed half-way it has changed nothing; doing it again is safe.
+    The relay must have filled its topics before (and `booking-command republish`, where retention has cut them).
+    Letters that wait for events that are no more are skipped. Workers that run wait meanwhile. Killed half-way it has
+    changed nothing; doing it again is safe.
 
     Example: notifier rebuild
     """
