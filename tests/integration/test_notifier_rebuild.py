@@ -147,7 +147,7 @@ def test_what_cannot_be_applied_is_parked_and_what_was_given_up_stays_so(tables,
 
 
 def test_letters_that_wait_for_what_is_gone_are_skipped_and_wait_again_when_it_comes_after_all(
-    tables, settings, console
+    tables, settings, console, environment
 ):
     story = Story(UUID(int=1, version=4), TUESDAY)
     first, second = story.begins(), story.goes_on(Random(CHANCE))
@@ -158,6 +158,9 @@ def test_letters_that_wait_for_what_is_gone_are_skipped_and_wait_again_when_it_c
     assert asked(tables, waiting) == [(1, "pending", ""), (2, "skipped", GONE)]
     assert asked(tables, "SELECT count(*) FROM delivery_events WHERE NOT is_reported") == [(2,)]
     assert console("rebuild")[1].startswith("0 letters skipped")
+    ((gone,),) = asked(tables, "SELECT delivery_id FROM deliveries WHERE version = 2 ORDER BY number LIMIT 1")
+    retried = CliRunner().invoke(main, ["deliveries", "retry", str(gone)], env=environment)
+    assert (retried.exit_code, "tells of what is lost" in retried.output) == (1, True)
     handed_in(tables, second)
     assert asked(tables, waiting) == [(1, "pending", ""), (2, "pending", "")]
 

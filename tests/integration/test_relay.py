@@ -185,12 +185,16 @@ def is_restored(settings: RelaySettings) -> None:
         go_on_as_another(cursor)
 
 
-def test_the_topics_of_a_restored_store_are_made_anew_and_hold_its_history_alone(settings):
+@pytest.mark.parametrize("has_cursors", [True, False], ids=["in place", "from an archive, without cursors"])
+def test_the_topics_of_a_restored_store_are_made_anew_and_hold_its_history_alone(settings, has_cursors):
     team_changes(settings, "ada@example.org")
     with running(settings):
         published(settings, 3)
     before = topic_ids_of(settings)
     is_restored(settings)
+    if not has_cursors:
+        with psycopg.connect(settings.database_url) as connection:
+            connection.execute("DELETE FROM relay_cursors")
     team_changes(settings, "bob@example.org")
     with running(settings):
         events = published(settings, 5)

@@ -138,7 +138,7 @@ class Copied:
         with closing(psycopg2.connect(self._server)) as connection:
             connection.autocommit = True
             connection.cursor().execute(copy.format(*map(sql.Identifier, names)))
-        house.start()
+        house.start("relay", "worker")
 
     def restore(self) -> None:
         databases.ensure(self._server, [Database(self._name, self._owner, self._runtime)])
@@ -152,7 +152,7 @@ def test_after_a_restore_only_the_new_history_is_mailed_and_shown(build, smtp, t
     house, host = build(), somebody()
     ada, bob, cleo, dora = (somebody() for _ in range(4))
     house.open(host={"name": "Hana Host", "email": host}, reminders_minutes_before=[1440, 60])
-    house.start()
+    house.start("relay", "worker")
     moved, cancelled = house.book(5, ada), house.book(6, bob)
     wait_for_letters(smtp, host, 2)
     wait_until_quiet(house)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from notifier.lookup import Found
 
+_WHY_NOT = "is unknown, was sent already, or tells of what is lost"
+
 
 @click.group()
 def deliveries() -> None:
@@ -110,7 +112,7 @@ def retry(chosen: tuple[UUID, ...], failed: bool) -> None:
         wanted = lookup.failed(cursor) if failed else chosen
         released = {delivery: lookup.release(cursor, delivery) for delivery in wanted}
     for delivery, is_released in released.items():
-        click.echo(f"{delivery} {'is tried again' if is_released else 'is unknown, or was sent already'}")
+        click.echo(f"{delivery} {'is tried again' if is_released else _WHY_NOT}")
     if not all(released.values()):
         raise click.exceptions.Exit(1)
 

@@ -23,11 +23,11 @@ _OF_LOST_EVENTS = """
     NOT EXISTS (SELECT FROM changes c WHERE c.booking_id = deliveries.booking_id
                 AND c.version = deliveries.version AND c.source = deliveries.source)
 """
-_RELEASE = """
+_RELEASE = f"""
     UPDATE deliveries SET state = 'pending', reason = '', tries = 0, deferrals = 0,
                           next_try_at = now(), released_at = now()
-    WHERE delivery_id = %s AND state <> %s
-"""
+    WHERE delivery_id = %s AND state <> %s AND NOT ({_OF_LOST_EVENTS})
+"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,9 @@ def failed(cursor: Cursor) -> list[UUID]:
 
 
 def release(cursor: Cursor, delivery_id: UUID) -> bool:
-    """Have a letter tried again now, all its tries before it; False where it has been sent already."""
+    """Have a letter tried again now, all its tries before it; False where it has been sent already.
+
+    So it is where it would tell of an event that was lost when the store was restored.
+    """
     cursor.execute(_RELEASE, (delivery_id, SENT))
     return bool(cursor.rowcount)

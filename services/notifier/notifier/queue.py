@@ -43,6 +43,7 @@ _PREPARE = f"""
            {_columns("b", BOOKING_COLUMNS)}, {_columns("c", CHANGE_COLUMNS)}
     FROM deliveries d JOIN bookings b ON b.booking_id = d.booking_id
          JOIN changes c ON c.booking_id = d.booking_id AND c.version = d.version
+              AND c.source = d.source
     WHERE d.state = 'pending' AND d.next_try_at <= $1
       AND d.number = (
           SELECT e.number FROM deliveries e WHERE e.state = 'pending' AND e.booking_id = d.booking_id
