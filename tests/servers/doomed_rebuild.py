@@ -35,6 +35,7 @@ def main() -> None:
 
 
 def rebuild(settings: RebuildSettings, doomed: int, told: int) -> None:
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # for log lines; standard output is for answers
     numbers = count(1)
 
     class Cursor(postgres._Cursor):
