@@ -16,7 +16,8 @@ import psycopg
 import pytest
 import requests
 from booking_command.lease import Lease, LeaseLost
-from booking_command.relay import OWNED, HistoryChanged, TopicsChanged, run
+from booking_command.owned_topics import OWNED
+from booking_command.relay import HistoryChanged, TopicsChanged, run
 from booking_command.restoring import go_on_as_another
 from booking_command.settings import RelaySettings
 from booking_command.store import EventStore

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 from rebook.archives import NoArchive, encode, parsed
 
+from booking_command.reader import ONE_SNAPSHOT, STORED
 from booking_command.restoring import go_on_as_another
 
 if TYPE_CHECKING:
@@ -24,11 +25,8 @@ if TYPE_CHECKING:
 FORMAT = "rebook-event-store/1"
 _BESIDE = ("store_ids", "credentials", "ended_sessions", "api_tokens", "slot_holds", "idempotency_keys")
 _BATCH = 5_000
-_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _COUNT = "SELECT count(*), coalesce(max(notification_id), 0) FROM stored_events"
-_EVENTS = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events ORDER BY notification_id
-"""
+_EVENTS = f"{STORED} ORDER BY notification_id"
 _COPY = """
 COPY stored_events (notification_id, originator_id, originator_version, topic, state) FROM STDIN
 """
@@ -40,7 +38,7 @@ SELECT setval('stored_events_notification_id_seq', greatest(%(last)s, 1), %(last
 
 def export(connection: Connection[Any], progress: Callable[[int], None]) -> Iterator[str]:
     """The store as it is at one moment, a line at a time; `progress` is told of how many events more were read."""
-    connection.execute(_SNAPSHOT)
+    connection.execute(ONE_SNAPSHOT)
     events, last = connection.execute(_COUNT).fetchone() or (0, 0)
     yield encode({"format": FORMAT, "events": events, "last_position": last})
     with connection.cursor("events") as cursor:

@@ -15,7 +15,7 @@ from rebook import events
 
 from booking_command.booking import Booking
 from booking_command.contract import Contract
-from booking_command.reader import Stored
+from booking_command.reader import ONE_SNAPSHOT, STORED, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,11 +27,7 @@ if TYPE_CHECKING:
     Hold = tuple[str, datetime, datetime]  # host, start, end (buffers included)
 
 _BATCH = 2_000  # streams whose holds are looked up at a time
-_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_STREAMS = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
-ORDER BY originator_id, originator_version
-"""
+_STREAMS = f"{STORED} ORDER BY originator_id, originator_version"
 _HOLDS = """
 SELECT booking_id, host, lower(during), upper(during) FROM slot_holds WHERE booking_id = ANY(%s)
 """
@@ -65,7 +61,7 @@ class Audit:
     def findings(self, progress: Callable[[int], None]) -> Iterator[Finding]:
         """Everything that is wrong; `progress` is told of how many events more were read."""
         with psycopg.connect(self._database_url, row_factory=namedtuple_row) as connection:
-            connection.execute(_SNAPSHOT)
+            connection.execute(ONE_SNAPSHOT)
             self._contract = Contract.of_store(connection)
             (pruned_before,) = connection.execute(_PRUNED).fetchone() or (None,)
             assert pruned_before is not None

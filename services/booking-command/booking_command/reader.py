@@ -21,14 +21,14 @@ SELECT min(((classid::bigint & x'FFFFFF'::bigint) << 32) | objid::bigint) FROM p
 WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint >> 24 = x'52'::bigint
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-_BETWEEN = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
-WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s
-"""
+ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"  # for who reads all of it at rest
+STORED = "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
+_BETWEEN = f"{STORED} WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s"
+_LAST = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 
 
 class Stored(NamedTuple):
-    """One event as it lies in the store."""
+    """One event as it lies in the store, and as `STORED` selects it."""
 
     position: int
     stream_id: UUID
@@ -49,3 +49,9 @@ def read_after(connection: Connection[Any], position: int, limit: int) -> list[S
     (lowest_lock,) = connection.execute(_LOWEST_LOCK, prepare=True).fetchone() or (None,)
     bound = last_drawn if lowest_lock is None else min(last_drawn, lowest_lock)
     return [Stored(*row) for row in connection.execute(_BETWEEN, (position, bound, limit))]
+
+
+def last_position(connection: Connection[Any]) -> int:
+    """That of the last event that is visible, 0 where there is none; events before it may still appear."""
+    (last,) = connection.execute(_LAST).fetchone() or (0,)
+    return int(last)

@@ -15,24 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
-from rebook import stale_topics
-from rebook.kafka import (
-    BOOKINGS,
-    MEETING_TYPES,
-    TEAM,
-    KafkaError,
-    admin,
-    drop_topic,
-    ensure_topic,
-    producer,
-    topic_ids,
-)
+from rebook.kafka import KafkaError, admin, producer
 from rebook.moments import parse_moment
 
 from booking_command import erasure
 from booking_command.contract import Contract
 from booking_command.lease import Lease, LeaseLost
-from booking_command.reader import read_after
+from booking_command.owned_topics import OwnedTopics
+from booking_command.reader import last_position, read_after
 
 if TYPE_CHECKING:
     import threading
@@ -51,13 +41,10 @@ _PRUNE_EVERY_S = 60.0
 _SEND_TIMEOUT_S = 10.0
 _ASK_TIMEOUT_MS = 3_000  # a broker that is gone is noticed, and its topics made anew, by starting again
 _LINGER_MS = 10  # fills batches while a backlog is sent; the flush after each batch does not wait for it
-OWNED = (BOOKINGS, MEETING_TYPES, TEAM)  # the topics that are this service's to fill
 
 _PUBLISHED = Counter("relay_events_published", "Events that Kafka has acknowledged")
 _BACKLOG = Gauge("relay_backlog_events", "Positions between the store's last event and the relay's cursor")
 _LAG_S = Gauge("relay_lag_seconds", "Age of the event published last, while there are more to publish")
-_LAST = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
-_BEGIN_ANEW = "UPDATE relay_cursors SET position = 0 WHERE topic = %s"  # as the backlog is told from now on
 _PRUNE = (
     "DELETE FROM slot_holds WHERE upper(during) < now() - interval '1 day'",
     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'",
@@ -122,34 +109,17 @@ class Relay:
         self._settings = settings
         self._connection = connection
         self._lease = lease
-        self._topics = topics
         self._contract = Contract.of_store(connection)
-        self._drop_what_is_no_more()
-        self._names = {name: ensure_topic(topics, settings, name) for name in OWNED}
-        self._ids = topic_ids(topics, list(self._names.values()))
-        self._cursors = lease.cursors(self._ids, self._contract.store_id)
+        self._topics = OwnedTopics(settings, topics, connection, lease)
+        self._topics.drop_what_is_no_more(self._contract)
+        self._topics.ensure()
+        self._cursors = lease.cursors(self._topics.ids, self._contract.store_id)
         self._producer: KafkaProducer = producer(settings, linger_ms=_LINGER_MS, batch_size=131_072)
         self._due = dict.fromkeys((self._renew, self._look_at_topics, self._measure, self._prune), 0.0)
         self._has_caught_up = False
         self._sent_to = min(self._cursors.values())
         self._under_way = _NOTHING
         self._last_time = ""
-
-    def _drop_what_is_no_more(self) -> None:
-        """Drop topics that hold a history from before the store was restored.
-
-        An empty one may go too, after a crash half-way. A topic that this store knows nothing of is another store's
-        only where this one began as the copy of another.
-        """
-        histories = self._lease.histories()
-        for topic in map(self._settings.topic, OWNED):
-            history = histories.get(topic)
-            if history == self._contract.store_id or not (history or self._contract.was_restored):
-                continue
-            self._lease.renew()
-            if topic_ids(self._topics, [topic]):
-                log.info("topic holds a history that is no more", topic=topic)
-                drop_topic(self._topics, topic)
 
     def publish(self, stop: threading.Event) -> None:
         """Publish what is stored until `stop` is set."""
@@ -189,7 +159,7 @@ class Relay:
         futures = []
         for stored in batch:
             name, key, event = self._contract.event(stored)
-            topic = self._names[name]
+            topic = self._topics.names[name]
             if stored.position > self._cursors[topic]:
                 futures.append(self._producer.send(topic, event.value(), key.encode(), event.headers()))
             self._sent_to, self._last_time = stored.position, event.time
@@ -225,29 +195,16 @@ class Relay:
         return _RENEW_EVERY_S
 
     def _look_at_topics(self) -> float:
-        if topic_ids(self._topics, list(self._names.values())) != self._ids:
+        if self._topics.have_changed():
             raise TopicsChanged
-        if erasure.topics_are_stale(self._connection) and self._drop_stale():
-            raise TopicsChanged("one held what was erased")
+        if erasure.topics_are_stale(self._connection):
+            self._settle_all()  # what was read before the erasure, and may still be on its way, goes with the topic
+            if self._topics.drop_stale():
+                raise TopicsChanged("one held what was erased")
         return _LOOK_AT_TOPICS_EVERY_S
 
-    def _drop_stale(self) -> bool:
-        """Drop what holds what was erased, unless somebody is erasing: whether it is gone.
-
-        What was read before the erasure, and may still be on its way, goes with it.
-        """
-        self._settle_all()
-        with self._connection.transaction(), self._connection.cursor() as cursor:
-            is_gone = erasure.is_over(self._connection) and stale_topics.drop_noted(
-                cursor, self._topics, self._settings, BOOKINGS
-            )
-            if is_gone:
-                cursor.execute(_BEGIN_ANEW, (self._names[BOOKINGS],))
-        return is_gone
-
     def _measure(self) -> float:
-        (last,) = self._connection.execute(_LAST).fetchone() or (0,)
-        backlog = max(0, last - min(self._cursors.values()))
+        backlog = max(0, last_position(self._connection) - min(self._cursors.values()))
         _BACKLOG.set(backlog)
         _LAG_S.set(self._age_s() if backlog else 0.0)
         return _MEASURE_EVERY_S

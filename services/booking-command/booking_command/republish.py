@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rebook.kafka import BOOKINGS, PARTITIONS, admin, create_topic, ensure_topic, producer
 
 from booking_command.contract import Contract
+from booking_command.owned_topics import OWNED
 from booking_command.reader import read_after
-from booking_command.relay import OWNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from booking_command.audit import Audit
 from booking_command.contract import PUBLISHED, Contract
 from booking_command.erasure import under_way
 from booking_command.meeting_type import MeetingType
-from booking_command.reader import Stored, read_after
+from booking_command.reader import STORED, Stored, last_position, read_after
 from booking_command.republish import republish as publish_again
 from booking_command.restoring import go_on_as_another
 from booking_command.settings import OwnerSettings, RepublishSettings, StoreSettings
@@ -36,11 +36,7 @@ if TYPE_CHECKING:
 
 _BATCH = 1_000
 _LOOK_EVERY_S = 0.5
-_STREAM = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
-WHERE originator_id = %s ORDER BY originator_version
-"""
-_LAST = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+_STREAM = f"{STORED} WHERE originator_id = %s ORDER BY originator_version"
 
 
 def _stream_id(_: Any, __: Any, value: str) -> UUID:
@@ -222,8 +218,7 @@ def restored() -> None:
 
 def _last_position() -> int:
     with _connected() as connection:
-        (last,) = connection.execute(_LAST).fetchone() or (0,)
-    return int(last)
+        return last_position(connection)
 
 
 COMMANDS = (show, log, verify, republish, export, import_, restored)
