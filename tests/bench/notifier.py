@@ -137,7 +137,9 @@ def letters_of(booking: Booking, change: Change) -> Iterator[Letter]:
     for call in called_for(change.kind, booking):
         delivery = delivery_id(event_id(booking.booking_id, change.version), call)
         named = message_id(delivery, "example.org")
-        yield Letter(delivery, call.letter, call.recipient, named, change.happened_at, booking, change)
+        yield Letter(
+            delivery, call.letter, call.recipient, named, change.happened_at, "bench", booking, change
+        )
 
 
 def send_by_workers(environment: dict[str, str], letters: int, workers: int) -> float:

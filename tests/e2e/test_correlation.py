@@ -63,7 +63,8 @@ def test_the_id_of_a_request_is_in_its_events_letters_and_logs(stack, smtp):
         f"{stack.url}/v1/bookings", json=body, headers={"X-Correlation-Id": wanted}, timeout=10
     )
     assert (answer.status_code, answer.headers["X-Correlation-Id"]) == (201, wanted)
-    smtp.wait_for(lambda letter: ada in letter.recipients, PATIENCE_S)
+    letter = smtp.wait_for(lambda letter: ada in letter.recipients, PATIENCE_S)
+    assert letter.message["X-Correlation-Id"] == wanted
     assert on_topic(stack, BOOKINGS, wanted) == {"rebook.BookingConfirmed.v1"}
     until(lambda: on_topic(stack, DELIVERIES, wanted), PATIENCE_S, "an event about a letter")
     assert letters_of(stack, wanted) == {"confirmation", "team-confirmation"}

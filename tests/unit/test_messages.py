@@ -26,7 +26,7 @@ KINDS = ["multipart/mixed", "multipart/alternative", "text/plain", "text/html", 
 BOOKED = Change(1, CONFIRMED, FIRST, None, CUSTOMER, "", 0, BOOKED_AT)
 ALLOWED = {
     *("content-type", "mime-version", "from", "to", "reply-to", "subject", "date", "message-id"),
-    *("auto-submitted", "x-auto-response-suppress", "in-reply-to", "references"),
+    *("auto-submitted", "x-auto-response-suppress", "x-correlation-id", "in-reply-to", "references"),
 }
 
 

@@ -140,6 +140,7 @@ def letter_for(booking: Booking, change: Change, call: Call) -> Letter:
         recipient=call.recipient,
         message_id=message_id(delivery, SETTINGS.mail_domain),
         fell_due_at=change.happened_at,
+        correlation_id="gallery",
         booking=booking,
         change=change,
     )

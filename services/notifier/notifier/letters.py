@@ -94,6 +94,7 @@ class Letter:
     recipient: str
     message_id: str
     fell_due_at: datetime
+    correlation_id: str
     booking: Booking
     change: Change
 

@@ -58,6 +58,7 @@ class Press:
             ("Message-ID", letter.message_id),
             ("Auto-Submitted", "auto-generated"),  # RFC 3834
             ("X-Auto-Response-Suppress", "All"),
+            ("X-Correlation-Id", line(letter.correlation_id)),
         ]
         if thread != letter.message_id:
             headers += [("In-Reply-To", thread), ("References", thread)]

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-_LETTER_COLUMNS = ("delivery_id", "letter", "recipient", "message_id", "fell_due_at")
-_STATE_COLUMNS = ("tries", "deferrals", "outcomes", "released_at", "version", "correlation_id")
+_LETTER_COLUMNS = ("delivery_id", "letter", "recipient", "message_id", "fell_due_at", "correlation_id")
+_STATE_COLUMNS = ("tries", "deferrals", "outcomes", "released_at", "version")
 _STANDING_COLUMNS = ("changed_version", "status")
 _GROUPS = (_LETTER_COLUMNS, _STATE_COLUMNS, _STANDING_COLUMNS, BOOKING_COLUMNS, CHANGE_COLUMNS)
-_LETTER_FIELDS = ("delivery_id", "name", "recipient", "message_id", "fell_due_at")
+_LETTER_FIELDS = ("delivery_id", "name", "recipient", "message_id", "fell_due_at", "correlation_id")
 
 
 def _columns(table: str, names: tuple[str, ...]) -> str:
@@ -74,7 +74,6 @@ class Due:
     outcomes: int
     released_at: datetime | None
     version: int
-    correlation_id: str
     changed_version: int
     status: str
 

@@ -43,5 +43,5 @@ def facts(due: Due) -> dict[str, Any]:
         "letter": due.letter.name,
         "delivery_id": str(due.letter.delivery_id),
         "booking_id": str(due.letter.booking.booking_id),
-        "correlation_id": due.correlation_id,
+        "correlation_id": due.letter.correlation_id,
     }
