@@ -139,11 +139,11 @@ def test_what_cannot_be_applied_is_parked_and_what_was_given_up_stays_so(tables,
     told = console("rebuild")
     assert told[0] == "7 events read, 3 bookings known"
     assert told[2].startswith("4 events wait or cannot be applied")
-    kinds = "SELECT kind, sequence FROM parked_events ORDER BY kind"
-    assert asked(tables, kinds) == [("error", 2), ("gap", 3), ("queued", 3), ("unreadable", 0)]
+    kinds = "SELECT kind FROM parked_events ORDER BY kind"
+    assert asked(tables, kinds) == [("error",), ("gap",), ("queued",), ("unreadable",)]
     console("dead-letters", "discard", broken.id, "--reason", "made by a test")
     console("rebuild")
-    assert asked(tables, kinds) == [("discarded", 2), ("gap", 3), ("unreadable", 0)]
+    assert asked(tables, kinds) == [("discarded",), ("gap",), ("unreadable",)]
 
 
 def test_letters_that_wait_for_what_is_gone_are_skipped_and_wait_again_when_it_comes_after_all(

@@ -138,7 +138,7 @@ class Copied:
         with closing(psycopg2.connect(self._server)) as connection:
             connection.autocommit = True
             connection.cursor().execute(copy.format(*map(sql.Identifier, names)))
-        house.start("relay", "worker")
+        house.start()
 
     def restore(self) -> None:
         databases.ensure(self._server, [Database(self._name, self._owner, self._runtime)])
@@ -152,7 +152,7 @@ def test_after_a_restore_only_the_new_history_is_mailed_and_shown(build, smtp, t
     house, host = build(), somebody()
     ada, bob, cleo, dora = (somebody() for _ in range(4))
     house.open(host={"name": "Hana Host", "email": host}, reminders_minutes_before=[1440, 60])
-    house.start("relay", "worker")
+    house.start()
     moved, cancelled = house.book(5, ada), house.book(6, bob)
     wait_for_letters(smtp, host, 2)
     wait_until_quiet(house)
@@ -171,7 +171,6 @@ def test_after_a_restore_only_the_new_history_is_mailed_and_shown(build, smtp, t
     filled_before = ids_of_topics(house)
 
     backup.restore()
-    house.give("booking_query")
     smtp.reply_with(lambda _: None)
     house.start("relay")
     until(lambda: house.rows("booking_command", FILLED) == [(3,)], PATIENCE_S, "the topics being filled")
@@ -181,6 +180,7 @@ def test_after_a_restore_only_the_new_history_is_mailed_and_shown(build, smtp, t
         rebuilt
         == "2 events read, 2 bookings known\n2 letters skipped that waited for events that are no more\n"
     )
+    house.console("booking-query", "rebuild", "--drop-unknown")
     house.start("projector", "worker")
     house.move(moved, 10)
     house.cancel(cancelled)
@@ -206,6 +206,7 @@ def test_after_a_restore_only_the_new_history_is_mailed_and_shown(build, smtp, t
     assert house.rows("notifier", reminders) == [(moved, 60, 10), (moved, 1440, 9)]
     assert "nothing wrong" in house.console("booking-command", "verify")
     assert house.console("notifier", "verify") == "2 bookings, 0 differences\n"
+    house.console("booking-query", "verify")
     lost = house.console("notifier", "deliveries", "list", "--lost")
     assert all(f"to {customer}" in lost for customer in (ada, bob, cleo, dora))
     assert HANA not in lost

@@ -14,6 +14,7 @@ import booking_command.app
 import booking_command.cli
 import booking_command.settings
 import booking_query.app
+import booking_query.cli
 import booking_query.settings
 import notifier.cli
 import psycopg2
@@ -49,7 +50,11 @@ _TABLES = {
     "booking_query": ("rebook", "booking_query"),
     "notifier": ("rebook", "notifier"),
 }
-_CONSOLES = {"booking-command": booking_command.cli.main, "notifier": notifier.cli.main}
+_CONSOLES = {
+    "booking-command": booking_command.cli.main,
+    "booking-query": booking_query.cli.main,
+    "notifier": notifier.cli.main,
+}
 
 
 class House:
