@@ -79,6 +79,8 @@ class Refill:
         ends = replay.ends()
         with show(what, replay.behind(ends)) as tell:
             replay.read_to(ends, tell)
+        ends = replay.ends()
+        replay.read_to(ends)
         return ends
 
     def _read_the_few(self, topic: str, replay: Replay) -> None:

@@ -92,9 +92,9 @@ class Replay:
                 self.positions[partition] = offsets.load(cursor, partition, self._ids[partition.topic])
 
     def ends(self) -> dict[TopicPartition, int]:
-        """Where each partition ends now."""
-        ends: dict[TopicPartition, int] = self._reader.end_offsets(list(self.positions))
-        return ends
+        """Where each partition ends now; the embedded broker may say too little until some of it was read."""
+        ends = self._reader.end_offsets(list(self.positions))
+        return {each: max(end, self._reader.highwater(each) or 0) for each, end in ends.items()}
 
     def behind(self, targets: Targets) -> int:
         """How many records there are before these places."""
