@@ -284,6 +284,17 @@ def test_what_is_served_is_never_exchanged_for_something_older(read_side):
         assert read_side.versions() == {"ada": 1}
 
 
+def test_a_view_on_a_served_table_is_named_and_nothing_is_exchanged(read_side):
+    with read_side.projecting():
+        read_side.send(confirmed("ada"))
+        read_side.until_read(1)
+        read_side.rows("CREATE VIEW mine AS SELECT title FROM bookings")
+        with pytest.raises(Hindered, match="view mine depends on table bookings"):
+            read_side.rebuild()
+        read_side.send(moved("ada", 2))
+        until(lambda: read_side.versions() == {"ada": 2}, 10)
+
+
 def test_lines_about_letters_outlive_their_topic(read_side):
     with read_side.projecting():
         read_side.send(confirmed("ada"), letter("ada"))

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from psycopg2.errors import DeadlockDetected, LockNotAvailable
+from psycopg2.errors import DeadlockDetected, DependentObjectsStillExist, LockNotAvailable
 
 from booking_query.schema import SERVED
 from booking_query.second_set import Hindered, migrations, tables
@@ -115,7 +115,10 @@ def _known(cursor: Cursor, schema: str, second: str) -> list[str]:
 
 def _drop_served(cursor: Cursor, second: str) -> None:
     gone = ", ".join(f"{SERVED}.{table}" for table in _known(cursor, SERVED, second))
-    cursor.execute(f"DROP TABLE {gone}")
+    try:
+        cursor.execute(f"DROP TABLE {gone}")
+    except DependentObjectsStillExist as error:
+        raise Hindered(f"Something of yours is in the way: {error.diag.message_detail}") from None
     for routine in _routines(cursor, second):
         cursor.execute(f"DROP FUNCTION IF EXISTS {SERVED}.{routine}")
 
