@@ -340,3 +340,12 @@ def test_a_letter_that_was_taken_without_a_word_may_be_left_out_later():
     assert rule in found(made.calls, seen)
     seen.unanswered.append(taken.data["message_id"])
     assert rule not in found(made.calls, seen)
+
+
+def test_copies_may_come_early_where_everything_comes_again_in_order():
+    made = specimen()
+    seen = made.seen()
+    in_order = list(seen.topics[BOOKINGS])
+    publish_out_of_order(made.calls, seen, random.Random(1))
+    seen.topics[BOOKINGS] += in_order
+    assert found(made.calls, seen) == set()
