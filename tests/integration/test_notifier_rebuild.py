@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sysconfig
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 CHANCE = 11
 TUESDAY = datetime(2030, 11, 5, 14, 0, tzinfo=UTC)
 KNOWLEDGE = ("bookings", "changes", "reminders")
+NOTIFIER = Path(sysconfig.get_path("scripts")) / "notifier"
 
 
 @pytest.fixture
@@ -58,9 +62,9 @@ def tables(environment) -> Iterator[Connection]:
 @pytest.fixture
 def console(environment) -> Callable[..., list[str]]:
     def run(*words: str) -> list[str]:
-        result = CliRunner().invoke(main, words, env=environment)
-        assert result.exit_code == 0, result.output
-        return result.output.splitlines()
+        result = subprocess.run([NOTIFIER, *words], env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.splitlines()
 
     return run
 
