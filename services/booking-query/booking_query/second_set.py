@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LOCKS = 0x72656164  # "read": the key space of this lock
 _LOCK_WITHIN = "3s"  # PostgreSQL takes a moment to notice that the process of before was killed
 _LOOK_FOR_CLIENT_MS = 500  # and does so in the middle of a statement too
+_INDEX_MEMORY = "256MB"  # for each index that is made over all rows
 
 
 class Hindered(Exception):  # noqa: N818 - a fact, told in a sentence
@@ -43,6 +44,7 @@ class SecondSet:
             "timezone": "UTC",
             "synchronous_commit": "off",
             "client_connection_check_interval": _LOOK_FOR_CLIENT_MS,
+            "maintenance_work_mem": _INDEX_MEMORY,
         }
         said = " ".join(f"-c {option}={value}" for option, value in options.items())
         self.connection = connect(url, connect_timeout=3, options=said)
