@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from servers.people import Team, links, somebody
 if TYPE_CHECKING:
     from playwright.sync_api import Request
     from servers.local_stack import LocalStack
+    from servers.people import MeetingType
 
 PHONE = {"width": 360, "height": 740}
 VISITORS: dict[str, dict[str, Any]] = {
@@ -36,6 +38,12 @@ def choose_a_time(page: Page) -> str:
     shown = time.inner_text()
     time.click()
     return shown
+
+
+def book_page(stack: LocalStack, offered: MeetingType) -> str:
+    """The calendar at a day that is free from midnight to midnight, whatever the time is now."""
+    day = datetime.now(UTC).date() + timedelta(days=3)
+    return f"{stack.url}/book/{offered.slug}?timezone=UTC&date={day}"
 
 
 def show_next_month(page: Page) -> None:
@@ -126,8 +134,8 @@ def choose_by_keys(page: Page) -> None:
 
 
 def test_a_customer_books_moves_and_cancels_by_the_keyboard_alone(stack, team, page):
-    offered, ada = team.offer(minimum_notice_minutes=24 * 60), somebody()
-    page.goto(f"{stack.url}/book/{offered.slug}")
+    offered, ada = team.offer(), somebody()
+    page.goto(book_page(stack, offered))
     choose_by_keys(page)
     type_into(page, "Name", "Ada Example")
     type_into(page, "E-mail", ada)
@@ -150,11 +158,11 @@ def test_a_customer_books_moves_and_cancels_by_the_keyboard_alone(stack, team, p
 def test_of_two_who_want_one_time_the_slower_keeps_what_it_typed_and_sees_fresh_times(
     stack, team, browser, page, options
 ):
-    offered, ada, grace = team.offer(minimum_notice_minutes=24 * 60), somebody(), somebody()
+    offered, ada, grace = team.offer(), somebody(), somebody()
     context = browser.new_context(**options)
     slower = context.new_page()
     for each in (page, slower):
-        each.goto(f"{stack.url}/book/{offered.slug}?timezone=UTC")
+        each.goto(book_page(stack, offered))
     wanted = choose_a_time(page)
     assert choose_a_time(slower) == wanted
     fill_in(page, ada)
@@ -173,10 +181,10 @@ def test_of_two_who_want_one_time_the_slower_keeps_what_it_typed_and_sees_fresh_
 
 
 def test_what_was_typed_is_kept_when_the_form_is_refused_even_without_javascript(stack, team, browser):
-    offered = team.offer(minimum_notice_minutes=24 * 60)
+    offered = team.offer()
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{stack.url}/book/{offered.slug}")
+    page.goto(book_page(stack, offered))
     choose_a_time(page)
     fill_in(page, "ada@nowhere")
     book(page)
@@ -189,8 +197,8 @@ def test_what_was_typed_is_kept_when_the_form_is_refused_even_without_javascript
 def test_no_request_goes_to_others_or_tells_where_it_came_from_by_the_secret_link(stack, team, page):
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request))
-    offered = team.offer(minimum_notice_minutes=24 * 60)
-    page.goto(f"{stack.url}/book/{offered.slug}")
+    offered = team.offer()
+    page.goto(book_page(stack, offered))
     choose_a_time(page)
     fill_in(page, somebody())
     book(page)
