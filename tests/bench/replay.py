@@ -18,6 +18,7 @@ from kafka import TopicPartition
 from rebook.consumer import Consumer
 from rebook.events import TOPIC_OF
 from rebook.kafka import KafkaSettings, admin, consumer, ensure_topic, producer
+from servers.kafka import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,14 +27,7 @@ if TYPE_CHECKING:
 
 
 def settings(bootstrap: str) -> KafkaSettings:
-    return KafkaSettings(
-        bootstrap_servers=bootstrap,
-        topic_prefix=f"bench-{uuid4().hex[:8]}.",
-        topic_replication=1,
-        topic_min_isr=1,
-        topic_retention_ms=-1,
-        session_timeout_ms=6_000,
-    )
+    return settings_of(bootstrap, f"bench-{uuid4().hex[:8]}.")
 
 
 def publish(chosen: KafkaSettings, count: int) -> None:

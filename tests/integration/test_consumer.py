@@ -19,6 +19,7 @@ from rebook.kafka import BOOKINGS, DEAD_LETTERS, TEAM, KafkaSettings
 from rebook.offsets import Overtaken, load, move
 from rebook.progress import status
 from rebook.topic_reader import read_to_end
+from servers.kafka import settings_of
 from servers.waiting import until
 
 if TYPE_CHECKING:
@@ -149,14 +150,7 @@ def bench(kafka: Any, database: Any, topic_prefix: str) -> Iterator[Bench]:
     with closing(psycopg2.connect(fresh.owner_url)) as owner, owner, owner.cursor() as cursor:
         cursor.execute("CREATE TABLE seen (stream text PRIMARY KEY, version bigint)")
         cursor.execute("CREATE TABLE applied (stream text, version bigint, place bigserial)")
-    settings = KafkaSettings(
-        bootstrap_servers=kafka.bootstrap_servers,
-        topic_prefix=topic_prefix,
-        topic_replication=1,
-        topic_min_isr=1,
-        topic_retention_ms=-1,
-        session_timeout_ms=6_000,
-    )
+    settings = settings_of(kafka.bootstrap_servers, topic_prefix)
     with closing(Bench(settings, fresh.url)) as made:
         yield made
 

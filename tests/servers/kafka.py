@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+from rebook.kafka import KafkaSettings
 from rebook_infra import broker
 from rebook_infra.ports import free_port
 from rebook_infra.supervisor import Process
@@ -256,3 +257,15 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 """
+
+
+def settings_of(bootstrap_servers: str, topic_prefix: str) -> KafkaSettings:
+    """Settings of a client of one broker that keeps everything."""
+    return KafkaSettings(
+        bootstrap_servers=bootstrap_servers,
+        topic_prefix=topic_prefix,
+        topic_replication=1,
+        topic_min_isr=1,
+        topic_retention_ms=-1,
+        session_timeout_ms=6_000,
+    )

@@ -22,6 +22,7 @@ from rebook import kafka as rebook_kafka
 from rebook.consumer import Consumer, Work
 from rebook.kafka import BOOKINGS, KafkaSettings
 
+from servers.kafka import settings_of
 from servers.query_side import CONFIRMED, MEMBER, NAMES, SECRET, TYPE, Site, event, sha256, times
 from servers.waiting import until
 
@@ -217,13 +218,6 @@ def nothing_shown(_: str, __: int | None) -> Any:
 
 @pytest.fixture
 def read_side(kafka: Any, database: Any, topic_prefix: str) -> Iterator[ReadSide]:
-    settings = KafkaSettings(
-        bootstrap_servers=kafka.bootstrap_servers,
-        topic_prefix=topic_prefix,
-        topic_replication=1,
-        topic_min_isr=1,
-        topic_retention_ms=-1,
-        session_timeout_ms=6_000,
-    )
+    settings = settings_of(kafka.bootstrap_servers, topic_prefix)
     with closing(ReadSide(settings, database)) as made:
         yield made
