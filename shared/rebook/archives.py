@@ -42,6 +42,20 @@ def new_file(file: Path) -> Iterator[TextIO]:
         raise
 
 
+@contextlib.contextmanager
+def damage_told(*refused: type[Exception]) -> Iterator[None]:
+    """Tell in a sentence that a line is not what it has to be; `refused` is how the database says so.
+
+    Raises:
+        NoArchive: it is not.
+    """
+    damage: tuple[type[Exception], ...] = (KeyError, TypeError, ValueError, *refused)
+    try:
+        yield
+    except damage as error:
+        raise NoArchive(f"The archive is damaged: {str(error).splitlines()[0]}") from None
+
+
 def parsed(lines: Iterable[str], wanted: str, what: str) -> Iterator[dict[str, Any]]:
     """The head of an archive of the format `wanted`, then its lines up to the one that says that it was all.
 

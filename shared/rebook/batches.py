@@ -10,7 +10,7 @@ import structlog
 from rebook import offsets, parking, stale_topics
 from rebook.cloudevents import NotAnEvent, event_of
 from rebook.events import CUSTOMER_ERASED
-from rebook.parking import ERROR, GAP, QUEUED, reason_of, stream_of
+from rebook.parking import ERROR, GAP, QUEUED, QUEUED_BEHIND, reason_of, stream_of
 from rebook.topics import DEAD_LETTERS
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Batches:
         """Apply an event of a stream that waits: what is missing there, perhaps, or one more that waits."""
         stream = stream_of(event)
         if event.sequence >= parked[stream]:
-            parking.park(cursor, record, event, QUEUED, _QUEUED_BEHIND)
+            parking.park(cursor, record, event, QUEUED, QUEUED_BEHIND)
             return
         for why in self._handle_all([event], cursor).values():
             parking.park(cursor, record, event, GAP, why)
@@ -194,7 +194,6 @@ class Batches:
 
 
 _NEVER = 2**63 - 1  # no sequence comes so far
-_QUEUED_BEHIND = "An earlier event of its stream is parked."
 
 
 def _park_gaps(cursor: Cursor, gaps: list[tuple[ConsumerRecord, Event, str]]) -> None:
@@ -202,7 +201,7 @@ def _park_gaps(cursor: Cursor, gaps: list[tuple[ConsumerRecord, Event, str]]) ->
     seen = set()
     for record, event, why in gaps:
         stream = stream_of(event)
-        kind, reason = (QUEUED, _QUEUED_BEHIND) if stream in seen else (GAP, why)
+        kind, reason = (QUEUED, QUEUED_BEHIND) if stream in seen else (GAP, why)
         parking.park(cursor, record, event, kind, reason)
         seen.add(stream)
 

@@ -141,6 +141,17 @@ def discard(cursor: Cursor, letter: Letter, handle: Handle, reason: str) -> None
     drain(cursor, stream, handle)
 
 
+def discarded(cursor: Cursor) -> set[tuple[str, str, int]]:
+    """Source, stream and sequence of every event that was given up, for `as_decided`."""
+    cursor.execute("SELECT source, stream, sequence FROM parked_events WHERE kind = %s", (DISCARDED,))
+    return set(cursor.fetchall())
+
+
+def as_decided(event: Event, discarded: set[tuple[str, str, int]]) -> Event:
+    """The event as it is to be applied once more: one that was given up still is."""
+    return as_discarded(event) if (*stream_of(event), event.sequence) in discarded else event
+
+
 def as_discarded(event: Event) -> Event:
     """The event under a type that no handler knows, so that it counts in its stream and does nothing else."""
     return dataclasses.replace(event, type=_DISCARDED_TYPE, data={})

@@ -32,6 +32,7 @@ HandleAll = Callable[
 log = structlog.get_logger()
 
 GAP, ERROR, QUEUED, UNREADABLE = "gap", "error", "queued", "unreadable"
+QUEUED_BEHIND = "An earlier event of its stream is parked."
 _WAITING = (GAP, ERROR, QUEUED)
 _DRAIN_AT_ONCE = 100  # streams in one round of `retry_waiting`
 

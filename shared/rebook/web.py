@@ -147,10 +147,15 @@ def _finish(response: Response) -> Response:
         )
     response.headers["X-Correlation-Id"] = g.correlation_id
     is_https = current_app.config["PUBLIC_URL"].startswith("https:")
-    for name, value in (_TRUST | (_HTTPS_ONLY if is_https else {})).items():
-        response.headers.setdefault(name, value)
+    add_missing(response, _TRUST | (_HTTPS_ONLY if is_https else {}))
     structlog.contextvars.clear_contextvars()
     return response
+
+
+def add_missing(response: Response, headers: Mapping[str, str]) -> None:
+    """Add the headers that an answer has not yet, all at once: one by one they would be looked for one by one."""
+    present = {name.title() for name in response.headers.keys()}  # noqa: SIM118 - iterating gives pairs
+    response.headers.extend({name: value for name, value in headers.items() if name.title() not in present})
 
 
 def refuse(refusal: Refused) -> ResponseReturnValue:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from rebook.archives import NoArchive, encode, parsed
+from rebook.archives import NoArchive, damage_told, encode, parsed
 
 from booking_command.reader import ONE_SNAPSHOT, STORED
 from booking_command.restoring import go_on_as_another
@@ -64,10 +64,8 @@ def restore(connection: Connection[Any], lines: Iterable[str], progress: Callabl
             raise NoArchive("The store holds events already; an archive needs an empty one.")
         archive = parsed(lines, FORMAT, "an event store")
         head = next(archive)
-        try:
+        with damage_told(psycopg.DataError, psycopg.IntegrityError):
             _fill(cursor, head, archive, progress)
-        except (KeyError, TypeError, ValueError, psycopg.DataError, psycopg.IntegrityError) as error:
-            raise NoArchive(f"The archive is damaged: {str(error).splitlines()[0]}") from None
         return int(head["events"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flask import request
+from rebook import web
 
 if TYPE_CHECKING:
     from flask import Response
@@ -36,6 +37,5 @@ def protect(response: Response) -> Response:
     if response.mimetype == "text/html":
         wanted["Content-Security-Policy"] = _PAGE_POLICY
         wanted.setdefault("Cache-Control", "no-store")  # a page from a cache would bring back a used form
-    present = {name.title() for name in response.headers.keys()}  # noqa: SIM118 - iterating gives pairs
-    response.headers.extend({name: value for name, value in wanted.items() if name.title() not in present})
+    web.add_missing(response, wanted)
     return response

@@ -17,8 +17,8 @@ from rebook import offsets
 from rebook.assignment import TopicsChanged
 from rebook.batches import BATCH_MAX, Arrival, Batches
 from rebook.kafka import KafkaError, admin, consumer, topic_ids
-from rebook.operating import DISCARDED, as_discarded
-from rebook.parking import VersionGap, stream_of
+from rebook.operating import as_decided, discarded
+from rebook.parking import VersionGap
 
 from booking_query import erasure
 from booking_query.projection import is_of_unknown_version, project_all
@@ -40,7 +40,6 @@ _PATIENCE_MS = 5_000
 _QUIET_S = 0.5  # after all that Kafka promised has come: nothing more will
 _STALLED_AFTER_S = 30.0
 _LOOK_EVERY_S = 1.0
-_DISCARDED = "SELECT source, stream, sequence FROM parked_events WHERE kind = %s"
 
 
 class Replay:
@@ -59,7 +58,8 @@ class Replay:
         self._connection = connection
         self._ids = ids
         self._is_wanted = is_wanted
-        self._discarded = _discarded(connection)
+        with connection, connection.cursor() as cursor:
+            self._discarded = discarded(cursor)
         self._unreachable: dict[TopicPartition, int] = {}
         self._batches = Batches(connection, self.positions, self.project, self._project_all, erasure.forget)
         self._look_at_s = 0.0
@@ -209,14 +209,7 @@ class Replay:
         for event in events:
             if is_of_unknown_version(event.type):
                 self.passed_over[event.type] += 1
-        return project_all([self._known(event) for event in events] if self._discarded else events, cursor)
+        return project_all(self._as_decided(events), cursor)
 
-    def _known(self, event: Event) -> Event:
-        given_up = (*stream_of(event), event.sequence) in self._discarded
-        return as_discarded(event) if given_up else event
-
-
-def _discarded(connection: Connection) -> set[tuple[str, str, int]]:
-    with connection, connection.cursor() as cursor:
-        cursor.execute(_DISCARDED, (DISCARDED,))
-        return set(cursor.fetchall())
+    def _as_decided(self, events: Sequence[Event]) -> Sequence[Event]:
+        return [as_decided(event, self._discarded) for event in events] if self._discarded else events

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from rebook.archives import NoArchive, encode, parsed
+from rebook.archives import NoArchive, damage_told, encode, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -67,10 +67,8 @@ def restore(connection: Connection, lines: Iterable[str], progress: Callable[[in
         if any(_counts(cursor).values()):
             raise NoArchive("There are deliveries already; an archive needs a database without any.")
         head = next(archive)
-        try:
+        with damage_told(psycopg2.DataError, psycopg2.IntegrityError):
             _fill(cursor, head, archive, progress)
-        except (KeyError, TypeError, ValueError, psycopg2.DataError, psycopg2.IntegrityError) as error:
-            raise NoArchive(f"The archive is damaged: {str(error).splitlines()[0]}") from None
         return int(head["deliveries"])
 
 

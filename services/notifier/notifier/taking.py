@@ -10,8 +10,8 @@ import psycopg2
 from rebook import parking
 from rebook.cloudevents import NotAnEvent, event_of
 from rebook.events import CUSTOMER_ERASED
-from rebook.operating import DISCARDED, as_discarded
-from rebook.parking import ERROR, GAP, QUEUED, VersionGap, reason_of, stream_of
+from rebook.operating import as_decided, discarded
+from rebook.parking import ERROR, GAP, QUEUED, QUEUED_BEHIND, VersionGap, reason_of, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rebook.parking import Handle, Stream
 
 _AT_ONCE = 500
-_GIVEN_UP = "SELECT source, stream, sequence FROM parked_events WHERE kind = %s"
 
 
 class Taking:
@@ -35,8 +34,7 @@ class Taking:
         self._handle = handle
         self._topic_id = topic_id
         self._waiting: set[Stream] = set()
-        cursor.execute(_GIVEN_UP, (DISCARDED,))
-        self._given_up = set(cursor.fetchall())
+        self._discarded = discarded(cursor)
 
     def all_of(self, records: Iterator[ConsumerRecord], progress: Callable[[int], None]) -> int:
         read = 0
@@ -69,16 +67,12 @@ class Taking:
         if event.type == CUSTOMER_ERASED:
             self.erased.add(event.subject)
         if stream_of(event) in self._waiting:
-            parking.park(self._cursor, record, event, QUEUED, "An earlier event of its stream is parked.")
+            parking.park(self._cursor, record, event, QUEUED, QUEUED_BEHIND)
             return
         try:
-            self._handle(self._as_decided(event), self._cursor)
+            self._handle(as_decided(event, self._discarded), self._cursor)
         except VersionGap as gap:
             self._park(record, event, GAP, str(gap))
-
-    def _as_decided(self, event: Event) -> Event:
-        is_given_up = (*stream_of(event), event.sequence) in self._given_up
-        return as_discarded(event) if is_given_up else event
 
     def _give_up(self, record: ConsumerRecord, reason: str) -> None:
         try:
