@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg2
 from bench.history import person
+from booking_query import database
 from booking_query.bookings_list import Search
 from servers.query_side import NOW, SECRET, Site, introduce
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -46,7 +47,6 @@ class Asker:
         self._middle = bookings // 2
         self._connection = psycopg2.connect(url, options="-c timezone=UTC")
         self._connection.autocommit = True
-        self._database = self._site.app.extensions["rebook_database"]
 
     def question(self, name: str) -> Pair:
         """Calls that ask it: through the web process, and of PostgreSQL alone."""
@@ -73,15 +73,15 @@ class Asker:
     def _statements_of(self, ours: Callable[[], Any]) -> list[tuple[Any, Any]]:
         """What a request asks PostgreSQL, once it knows its API token."""
         ours()
-        seen, rows = [], self._database.rows
+        seen, fetched = [], database._fetched
 
-        def watch(statement: Any, values: Any = ()) -> Any:
+        def watch(cursor: Any, statement: Any, values: Any) -> Any:
             seen.append((statement, values))
-            return rows(statement, values)
+            return fetched(cursor, statement, values)
 
-        self._database.rows = watch
+        database._fetched = watch
         ours()
-        self._database.rows = rows
+        database._fetched = fetched
         return seen
 
     def _path(self, name: str) -> str:

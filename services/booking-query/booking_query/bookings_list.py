@@ -17,7 +17,7 @@ import orjson
 from rebook.problems import malformed
 
 from booking_query.parameters import LIMIT_USUAL, BookingsSchema, read
-from booking_query.rows import LISTED_COLUMNS, booking_of
+from booking_query.rows import LISTED_COLUMNS, listed_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,8 +123,8 @@ class Page:
 
 
 def page(database: Database, search: Search, now: datetime) -> Page:
-    rows = database.rows(_statement(search), _values(search, now))
-    items = [booking_of(row) for row in rows[: search.limit]]
+    rows = database.values(_statement(search), _values(search, now))
+    items = [listed_of(row) for row in rows[: search.limit]]
     return Page(items, search.cursor_after(items[-1]) if len(rows) > search.limit else None)
 
 

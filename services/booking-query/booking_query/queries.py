@@ -160,8 +160,10 @@ class Queries:
         return any(str(token["id"]) == token_id for token in self.api_tokens())
 
     def _booking(self, booking_id: UUID, min_version: int) -> dict[str, Any] | None:
-        row = self._database.row(_BOOKING, (str(booking_id),))
-        return booking_of(row) if row and row["version"] >= min_version else None
+        for row in self._database.values(_BOOKING, (str(booking_id),)):
+            booking = booking_of(row)
+            return booking if booking["version"] >= min_version else None
+        return None
 
     def _type(self, slug: str, min_version: int) -> Row | None:
         if "\0" in slug:

@@ -7,28 +7,34 @@ from typing import TYPE_CHECKING, Any
 from rebook.moments import parse_moment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from booking_query.database import Row
 
 _MOMENTS_OF_MOVE = ("from", "from_ends_at", "to", "to_ends_at")
-_PEOPLE = ("host_name", "host_email", "customer_name", "customer_email", "customer_timezone")
 _FACTS = (
     *("booking_id", "version", "status", "meeting_type", "title", "location", "notes"),
     *("starts_at", "ends_at", "created_at", "updated_at", "reschedules", "cancelled_at", "cancel_reason"),
 )
+_PEOPLE = ("host_name", "host_email", "customer_name", "customer_email", "customer_timezone")
 _TERMS = ("timezone", "duration_minutes", "reschedule_cutoff_minutes", "cancel_cutoff_minutes")
 LISTED_COLUMNS = ", ".join((*_FACTS, *_PEOPLE))
 BOOKING_COLUMNS = ", ".join((*_FACTS, *_PEOPLE, *_TERMS))
+_TERMS_FROM = len(_FACTS) + len(_PEOPLE)
 
 
-def booking_of(row: Row) -> dict[str, Any]:
-    """A booking, out of a row that is given up: the JSON's facts, and the frozen terms where they were read."""
-    row["host"] = {"name": row.pop("host_name"), "email": row.pop("host_email")}
-    row["customer"] = {
-        "name": row.pop("customer_name"),
-        "email": row.pop("customer_email"),
-        "timezone": row.pop("customer_timezone"),
-    }
-    return row
+def listed_of(row: Sequence[Any]) -> dict[str, Any]:
+    """A booking out of the values of LISTED_COLUMNS, or of what begins with them: the JSON's facts."""
+    booking = dict(zip(_FACTS, row, strict=False))
+    host_name, host_email, name, email, timezone = row[len(_FACTS) : _TERMS_FROM]
+    booking["host"] = {"name": host_name, "email": host_email}
+    booking["customer"] = {"name": name, "email": email, "timezone": timezone}
+    return booking
+
+
+def booking_of(row: Sequence[Any]) -> dict[str, Any]:
+    """A booking out of the values of BOOKING_COLUMNS: the JSON's facts and the frozen terms."""
+    return listed_of(row) | dict(zip(_TERMS, row[_TERMS_FROM:], strict=True))
 
 
 def meeting_type_of(row: Row) -> dict[str, Any]:
