@@ -1,8 +1,9 @@
 """Which partitions a consumer reads, each placed where its rows say, by the id of the topic as it is now.
 
-Rebalance listeners run on kafka-python's own thread, so this one only pauses what was assigned and leaves a note;
-the consumer's thread then looks offsets up and lets reading begin. A record of a partition that is not placed
-is dropped: it will be read again from its place.
+Rebalance listeners run on kafka-python's own thread, so this one only leaves a note; the consumer's thread then looks
+offsets up and goes to them. A record that comes before that is dropped: it will be read again from its place.
+(Partitions are not paused meanwhile: what kafka-python 3.0.12 holds of a paused one may keep it from being fetched
+for ever after.)
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Assignment:
         Their partitions must be known before: kafka-python shares out what it knows, and where it learns of them
         during the join, or is told of more topics after it, it may never look again.
         """
-        self._reader.subscribe(sorted(self._ids), listener=_Listener(self._reader, self._notes))
+        self._reader.subscribe(sorted(self._ids), listener=_Listener(self._notes))
         for topic in self._ids:
             self._reader.partitions_for_topic(topic)
 
@@ -107,7 +108,6 @@ class Assignment:
         for partition in partitions:
             with contextlib.suppress(KeyError):  # taken away at this moment, and a note of that is on its way
                 self._reader.seek(partition, self.positions[partition].next_offset)
-                self._reader.resume(partition)
         if self._is_settled:
             log.info("partitions assigned", topics=sorted(self._ids), partitions=len(partitions))
 
@@ -134,13 +134,11 @@ class Assignment:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Runs on kafka-python's thread: it must neither wait nor touch the database."""
 
-    def __init__(self, reader: KafkaConsumer, notes: SimpleQueue[bool]) -> None:
-        self._reader = reader
+    def __init__(self, notes: SimpleQueue[bool]) -> None:
         self._notes = notes
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         self._notes.put(False)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._reader.pause(*assigned)
         self._notes.put(True)

@@ -86,6 +86,8 @@ class Replay:
             for number in self._reader.partitions_for_topic(topic)
         ]
         self._reader.assign(partitions)
+        self._reached: dict[TopicPartition, int] = {}
+        self._ends_told: dict[TopicPartition, int] = {}
         self._beginnings: dict[TopicPartition, int] = self._reader.beginning_offsets(partitions)
         with self._connection, self._connection.cursor() as cursor:
             for partition in partitions:
@@ -94,7 +96,7 @@ class Replay:
     def ends(self) -> dict[TopicPartition, int]:
         """Where each partition ends now; the embedded broker may say too little until some of it was read."""
         ends = self._reader.end_offsets(list(self.positions))
-        return {each: max(end, self._reader.highwater(each) or 0) for each, end in ends.items()}
+        return {each: max(end, self._ends_told.get(each, 0)) for each, end in ends.items()}
 
     def behind(self, targets: Targets) -> int:
         """How many records there are before these places."""
@@ -131,16 +133,18 @@ class Replay:
         return {each: place for each, place in targets.items() if self._unreachable.get(each) != place}
 
     def _begin(self, targets: Targets) -> dict[TopicPartition, int]:
-        """Let those be read that are short of their target: where each of them stands."""
-        left = {}
-        for partition in self.positions:
-            place = self._place(partition)
-            if place < targets.get(partition, 0):
-                self._reader.seek(partition, place)
-                self._reader.resume(partition)
-                left[partition] = place
-            else:
-                self._reader.pause(partition)
+        """Let those be read that are short of their target, and no others: where each of them stands.
+
+        The others are not just paused: what kafka-python 3.0.12 holds of a paused partition may keep it from being
+        fetched for ever after.
+        """
+        places = {partition: self._place(partition) for partition in self.positions}
+        left = {partition: place for partition, place in places.items() if place < targets.get(partition, 0)}
+        if left:
+            self._reader.assign(list(left))
+        for partition, place in left.items():
+            self._reader.seek(partition, place)
+        self._reached |= left
         return left
 
     def _place(self, partition: TopicPartition) -> int:
@@ -170,14 +174,17 @@ class Replay:
         for partition, place in left.items():
             now = self._reader.position(partition)
             read += now - place
-            left[partition] = now
+            left[partition] = self._reached[partition] = now
+            self._ends_told[partition] = self._reader.highwater(partition) or 0
         return read
 
     def _is_over(self, left: dict[TopicPartition, int], targets: Targets, quiet_since_s: float) -> bool:
         """Take those out that are there; whether nothing more will come for the others."""
-        for partition in [each for each, place in left.items() if place >= targets[each]]:
-            self._reader.pause(partition)
+        there = [each for each, place in left.items() if place >= targets[each]]
+        for partition in there:
             del left[partition]
+        if there and left:
+            self._reader.assign(list(left))
         quiet_s = time.monotonic() - quiet_since_s
         if not left or quiet_s < _QUIET_S:
             return False
@@ -191,7 +198,7 @@ class Replay:
         passed = {
             partition: self.positions[partition]
             for partition, target in targets.items()
-            if self.positions[partition].next_offset < target <= self._reader.position(partition)
+            if self.positions[partition].next_offset < target <= self._reached.get(partition, 0)
         }
         if not passed:
             return
