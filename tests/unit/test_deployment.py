@@ -101,6 +101,10 @@ def test_the_operators_shell_has_the_settings_of_every_command():
     assert not {name for name in missing if name.endswith(("_URL", "_KEYS", "_PORT", "_HOST", "_SERVERS"))}
 
 
+def test_the_operators_shell_leaves_a_store_empty_that_is_about_to_be_imported():
+    assert COMPOSE["operator"]["depends_on"].keys() == {"postgres"}
+
+
 def test_the_example_of_env_names_exactly_what_compose_asks_for():
     asked = set()
     for file in FILES:
