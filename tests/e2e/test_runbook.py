@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
@@ -17,6 +18,9 @@ from uuid import uuid4
 import psycopg2
 import pytest
 import yaml
+from booking_command.application import Bookings
+from booking_command.commands import Confirm
+from booking_command.store import EventStore
 from rebook.cloudevents import Event
 from rebook.kafka import BOOKINGS, KafkaSettings, producer
 from rebook.settings import load
@@ -84,6 +88,17 @@ class Operator:
         booking = booked.json()["booking_id"]
         self._team.details(booking)
         return {"BOOKING": booking}
+
+    def a_meeting_that_has_begun(self) -> dict[str, str]:
+        """Booked yesterday, and upcoming until it ends."""
+        now = datetime.now(UTC)
+        began = now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0)
+        customer = {"name": "Ada Example", "email": somebody(), "timezone": "Europe/London"}
+        with closing(EventStore(self.stack.environment["BOOKING_COMMAND_DATABASE_URL"], 1)) as store:
+            yesterday = Bookings(store, now=lambda: began - timedelta(days=1))
+            booking = str(yesterday.confirm(Confirm(self._offered.slug, began, customer)).booking_id)
+        self._team.details(booking)
+        return {"PASSED_OVER": booking}
 
     def a_customer(self) -> dict[str, str]:
         booked = self._offered.book(self._offered.start(), email := somebody())
@@ -169,6 +184,7 @@ SITUATIONS: dict[str, Callable[[Operator], dict[str, str]]] = {
     "$EMAIL": Operator.a_member,
     "team add": Operator.a_newcomer,
     "booking-command erase": Operator.a_customer,
+    "resend-confirmation": Operator.a_meeting_that_has_begun,
 }
 
 
@@ -188,6 +204,7 @@ def test_what_the_runbook_says_can_be_typed(operator, block):
             names |= prepare(operator)
     typed = operator.types(block.text, **names)
     assert typed.returncode == 0, typed.stdout + typed.stderr
+    assert names.get("PASSED_OVER", "") in typed.stdout
 
 
 @pytest.mark.parametrize(
