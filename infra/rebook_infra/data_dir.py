@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_SECRET_BYTES = 32
+_KEY_BYTES = 32
 
 
 class CannotStart(Exception):  # noqa: N818 - reads as a sentence where it is caught
@@ -54,13 +54,17 @@ class DataDir:
         lock.flush()
         return cls(path, lock)
 
-    def secret(self, name: str) -> str:
-        """A random secret that stays the same for the life of the directory."""
+    def secret(self, name: str, size_bytes: int = _KEY_BYTES) -> str:
+        """A random secret that stays the same for the life of the directory, or until `forget`."""
         kept = self._read()
         if name not in kept:
-            kept[name] = secrets.token_hex(_SECRET_BYTES)
+            kept[name] = secrets.token_hex(size_bytes)
             self._write(kept)
         return kept[name]
+
+    def forget(self, name: str) -> None:
+        """Keep this secret no longer."""
+        self._write({other: value for other, value in self._read().items() if other != name})
 
     def is_noted(self, fact: str) -> bool:
         """Whether `note` has been called with this fact before, in this run or an earlier one."""

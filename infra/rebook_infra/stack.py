@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import shutil
 import signal
 import time
@@ -30,6 +29,8 @@ _SERVER_WITHIN_S = 60.0
 _PATIENCE_S = 30.0
 _ASK_EVERY_S = 0.1
 _OK = 200
+_UNTOLD = "team_password"  # one that was drawn is kept until somebody was told: a start may end before
+_UNTOLD_BYTES = 9
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -78,7 +79,7 @@ class Stack:
     async def _start(self) -> None:
         chosen, needs = await self._start_servers()
         await self._migrate(chosen)
-        password = self._settings.team_password or secrets.token_urlsafe(9)
+        password = self._settings.team_password or self._data.secret(_UNTOLD, _UNTOLD_BYTES)
         with self._narrator.step("Starting the services", "Every service is ready"):
             self._supervisor.start(
                 *processes.services(chosen, self._data.path, self._settings.listen_host, needs)
@@ -87,8 +88,10 @@ class Stack:
                 processes.team_member(chosen, self._data.path, self._settings.team_email, password)
             )
             await self._all_ready()
-        is_password = await asyncio.to_thread(self._greet, password)
-        self._tell(chosen, password if is_password and not self._settings.team_password else None)
+        is_new = await asyncio.to_thread(self._greet, password) and not self._settings.team_password
+        self._tell(chosen, password if is_new else None)
+        if is_new:
+            self._data.forget(_UNTOLD)
 
     async def _start_servers(self) -> tuple[Addresses, tuple[str, ...]]:
         """Start what was not given; the addresses of all, and the names of those that services wait for."""

@@ -23,20 +23,33 @@ from servers.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STOP_WITHIN_S = 10.0
+START_WITHIN_S, STOP_WITHIN_S = 60.0, 10.0
 
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[LocalStack]:
-    """A stack with embedded servers only and a generated password, as a fresh clone has it."""
+    """A stack with embedded servers only and a generated password, as a fresh clone has it.
+
+    Its first start was broken off when the team member had been added, and before anybody was told the password.
+    """
     home = Path(tempfile.mkdtemp(prefix="rebook-tests-"))
     stack = LocalStack(home / "data", free_port(), {"TEAM_PASSWORD": "", "REBOOK_DEMO": "1"})
     try:
+        break_off(stack)
         stack.start()
         yield stack
     finally:
         stack.close()
         shutil.rmtree(home)
+
+
+def break_off(stack: LocalStack) -> None:
+    stack.begin()
+    hold, added = stack.data_dir / "hold", stack.data_dir / "logs" / "team-add.log"
+    until(hold.exists, START_WITHIN_S, "a stack that is starting")
+    (hold / "notifier-worker").touch()  # so that it is never ready
+    until(lambda: added.exists() and added.read_text(), START_WITHIN_S, "the team member")
+    stack.stop()
 
 
 def log_in(stack: LocalStack, password: str) -> int:

@@ -46,6 +46,11 @@ class LocalStack:
 
     def start(self) -> None:
         """Start everything and return when it is ready."""
+        self.begin()
+        self.wait_until_it_says(READY, _START_WITHIN_S)
+
+    def begin(self) -> None:
+        """Start everything and return at once."""
         self.output.clear()
         tie = (str(os.getpid()), str(int(signal.SIGTERM)), "")
         self._running = subprocess.Popen(
@@ -55,7 +60,6 @@ class LocalStack:
         )  # fmt: skip
         self._listener = threading.Thread(target=self._listen, args=(self._running,), daemon=True)
         self._listener.start()
-        self.wait_until_it_says(READY, _START_WITHIN_S)
 
     def stop(self) -> int:
         """Stop everything as Ctrl-C does; the exit code."""
