@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from rebook.counting import IN_MEMORY, counted_in
 from rebook.health import alive, measurements, ready
 from rebook.settings import flag, keys, origin, rate, setting, text, whole
 
@@ -42,7 +43,10 @@ class WebSettings:
     )
     rate_limits: bool = setting("REBOOK_RATE_LIMITS", flag, "Whether requests are limited at all", "1")
     rate_limit_storage: str = setting(
-        "RATE_LIMIT_STORAGE", text, "Where rate limits are counted, as flask-limiter writes it", "memory://"
+        "RATE_LIMIT_STORAGE",
+        counted_in,
+        "Where rate limits are counted: each process for itself, or all in a Redis: `redis://host:6379/0`",
+        IN_MEMORY,
     )
     rate_limit_unknown_links: str = setting(
         "RATE_LIMIT_UNKNOWN_LINKS",

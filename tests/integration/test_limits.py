@@ -9,7 +9,9 @@ import pytest
 from booking_command.app import create_app
 from booking_command.limits import limiter
 from booking_command.settings import CommandSettings
+from rebook.counting import IN_MEMORY
 from rebook.settings import load
+from rebook_infra.ports import free_port
 from servers.command_side import ADA, MEETING_TYPE, PASSWORD
 
 if TYPE_CHECKING:
@@ -28,9 +30,19 @@ starts = (f"2030-11-{5 + n // 24:02}T{n % 24:02}:00:00Z" for n in count())
 @pytest.fixture(scope="module")
 def limited(event_store) -> Iterator[Flask]:
     """An application with small limits, behind one proxy, and `intro` on offer."""
-    fresh = event_store()
+    yield from serving(event_store().url, IN_MEMORY)
+
+
+@pytest.fixture
+def uncounted(event_store) -> Iterator[Flask]:
+    """The same, where the Redis that counts is away."""
+    yield from serving(event_store().url, f"redis://127.0.0.1:{free_port()}")
+
+
+def serving(store: str, counted_in: str) -> Iterator[Flask]:
     environment = {
-        "BOOKING_COMMAND_DATABASE_URL": fresh.url,
+        "BOOKING_COMMAND_DATABASE_URL": store,
+        "RATE_LIMIT_STORAGE": counted_in,
         "PUBLIC_URL": "http://book.example.org",
         "MANAGE_LINK_KEYS": "m" * 32,
         "SESSION_KEYS": "s" * 32,
@@ -158,3 +170,13 @@ def test_guessed_links_are_limited_and_a_valid_one_is_not(client, address):
     assert [answer.status_code for answer in guesses] == [404, 404, 429]
     must_be_too_many(guesses[2])
     assert client.post(f"/v1/manage/{valid}/cancel", headers=headers).status_code == 200
+
+
+def test_nobody_is_refused_while_the_redis_that_counts_is_away(uncounted, address):
+    client, headers = uncounted.test_client(), {"X-Forwarded-For": address}
+    answers = [book(client, address, "lou@example.org") for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {201}
+    logins = [client.post("/v1/session", json=LOGIN, headers=headers) for _ in range(3)]
+    assert {answer.status_code for answer in logins} == {204}
+    guesses = [client.post(f"/v1/manage/no-link-{n}/cancel", headers=headers) for n in range(3)]
+    assert {answer.status_code for answer in guesses} == {404}
