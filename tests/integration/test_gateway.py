@@ -157,6 +157,11 @@ def nginx_behind_a_proxy(tmp_path: Path) -> Iterator[Gateway]:
     yield from running(functools.partial(nginx, trusts="127.0.0.1/32"), tmp_path)
 
 
+@pytest.fixture
+def nginx_without_limits(tmp_path: Path) -> Iterator[Gateway]:
+    yield from running(functools.partial(nginx, limits="0"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "service", "reached"),
     [
@@ -288,6 +293,11 @@ def test_a_client_that_writes_too_often_is_told_to_wait_and_may_still_read(own_n
     _, page = own_nginx.ask("POST", "/book/intro-call", {"Accept": "text/html,*/*"})
     assert b"<h1>" in page
     assert own_nginx.ask("GET", "/v1/meeting-types")[0].status == 200
+
+
+def test_where_limits_are_off_nobody_writes_too_often(nginx_without_limits: Gateway):
+    answers = [nginx_without_limits.ask("POST", "/v1/bookings") for _ in range(60)]
+    assert {answer.status for answer, _ in answers} == {200}
 
 
 def test_behind_a_proxy_that_ends_tls_the_client_is_whom_that_proxy_names(nginx_behind_a_proxy: Gateway):

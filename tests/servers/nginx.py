@@ -36,13 +36,19 @@ http {{
 
 
 def nginx(
-    home: Path, port: int, services: Mapping[str, str], public_url: str, trusts: str = NOBODY
+    home: Path,
+    port: int,
+    services: Mapping[str, str],
+    public_url: str,
+    trusts: str = NOBODY,
+    limits: str = "1",
 ) -> Process:
     """A process that listens on `port` before the services at these addresses (by `command`, `query`, `notifier`)."""
     filled_in = {
         "PUBLIC_URL": public_url,
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "GATEWAY_TRUSTS": trusts,
+        "GATEWAY_LIMITS": limits,
         "GATEWAY_RESOLVER": "127.0.0.1",
         **{f"GATEWAY_{name.upper()}": address for name, address in services.items()},
     }

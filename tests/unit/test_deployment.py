@@ -160,6 +160,11 @@ def test_nginx_is_given_all_that_its_configuration_asks_for():
     assert all(passed_on.search(name) for name in asked)
 
 
+def test_limits_that_are_off_are_off_at_the_gateway_too():
+    assert environment("gateway", {"REBOOK_RATE_LIMITS": "0"})["GATEWAY_LIMITS"] == "0"
+    assert environment("gateway", {})["GATEWAY_LIMITS"] == "1"
+
+
 def test_scaled_up_every_thread_still_finds_a_connection_to_postgresql():
     more = services("docker-compose.scale.yml")
     assert more.keys() <= COMPOSE.keys()
