@@ -59,24 +59,31 @@ _NAMED = frozenset(
 def choose(settings: StackSettings, given: Mapping[str, str], data: DataDir, server: str) -> Addresses:
     """Fill in everything that `given` (the environment) leaves open; `server` is PostgreSQL's administrator URL."""
     ours = [_database(data, service) for service in databases.SERVICES]
-    for port in (settings.port, *(int(given[name]) for name in PORTS if given.get(name, "").isdecimal())):
+    for port in _named_ports(settings, given):
         claim(port)
     chosen = _keys(data) | _urls(server, ours) | {name: str(free_port()) for name in PORTS}
     if not settings.kafka:
-        broker = str(free_port())
+        broker = str(settings.broker_port or free_port())
         chosen |= {_BROKER_PORT: broker, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{broker}"}
     if not settings.smtp_host:
         chosen |= {name: str(free_port()) for name in (_SMTP_PORT, _MAIL_PAGE_PORT)}
         chosen |= {"SMTP_HOST": "127.0.0.1", "SMTP_SECURITY": "none"}
     chosen |= {
-        "PUBLIC_URL": f"http://127.0.0.1:{settings.port}",
-        "REBOOK_PORT": str(settings.port),
+        "PUBLIC_URL": f"http://127.0.0.1:{settings.gateway_port}",
+        "REBOOK_PORT": str(settings.gateway_port),
         "MAIL_FROM": "Rebook <bookings@example.org>",
         "PYTHONTZPATH": "",  # time zones come from the tzdata package, which is newer than most machines
     }
     wishes = {name: value for name, value in given.items() if value and name not in _OURS_ALONE}
     chosen = {name: value for name, value in chosen.items() if name not in wishes}
     return Addresses(chosen | wishes, ours, chosen)
+
+
+def _named_ports(settings: StackSettings, given: Mapping[str, str]) -> list[int]:
+    """The ports of this machine that somebody chose, which are nobody else's."""
+    of_services = [int(given[name]) for name in PORTS if given.get(name, "").isdecimal()]
+    of_servers = [settings.gateway_port, settings.broker_port, settings.smtp_port, settings.mail_page_port]
+    return [*of_services, *filter(None, of_servers)]
 
 
 def _database(data: DataDir, service: str) -> Database:

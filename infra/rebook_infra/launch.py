@@ -29,9 +29,9 @@ def main() -> int:
 def _run() -> None:
     given = without_chosen(os.environ)
     settings = load(StackSettings, given)
-    if settings.smtp_host and not given.get("SMTP_PORT"):
+    if settings.smtp_host and not settings.smtp_port:
         raise BadSettings("SMTP_PORT is not set, and SMTP_HOST needs it")
     data = DataDir.claim(settings.data_dir)
-    if not is_free(settings.listen_host, settings.port):
-        raise CannotStart(f"Port {settings.port} is in use; choose another one with REBOOK_PORT.")
+    if not is_free(settings.listen_host, settings.gateway_port):
+        raise CannotStart(f"Port {settings.gateway_port} is in use; choose another one with REBOOK_PORT.")
     asyncio.run(Stack(settings, given, data, Narrator()).run())

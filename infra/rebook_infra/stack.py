@@ -187,7 +187,7 @@ class Stack:
 
     @property
     def _origin(self) -> str:
-        return f"http://127.0.0.1:{self._settings.port}"
+        return f"http://127.0.0.1:{self._settings.gateway_port}"
 
 
 def _mail(chosen: Addresses) -> str:

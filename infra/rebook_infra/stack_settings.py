@@ -39,7 +39,7 @@ def database_url(value: str) -> str:
 class StackSettings:
     """Everything that can be chosen has a default, so that `make run` alone is enough."""
 
-    port: int = setting("REBOOK_PORT", port, "The gateway's port, where the site is", "8000")
+    gateway_port: int = setting("REBOOK_PORT", port, "The gateway's port, where the site is", "8000")
     listen_host: str = setting("LISTEN_HOST", text, "The address the gateway listens on", "127.0.0.1")
     data_dir: Path = setting(  # noqa: RUF009 - makes a field
         "REBOOK_DATA_DIR", folder, "Where the local stack keeps its data", ".local"
@@ -61,8 +61,17 @@ class StackSettings:
     kafka: str | None = setting(
         "KAFKA_BOOTSTRAP_SERVERS", optional(text), "A Kafka to use; else a small broker is started", ""
     )
+    broker_port: int | None = setting(
+        "BROKER_PORT", optional(port), "The port of that small broker; a free one where absent", ""
+    )
     smtp_host: str | None = setting(
         "SMTP_HOST", optional(text), "A mail server to use; else a mail catcher is started", ""
+    )
+    smtp_port: int | None = setting(
+        "SMTP_PORT", optional(port), "The port of either; a free one where absent, but SMTP_HOST needs it", ""
+    )
+    mail_page_port: int | None = setting(
+        "MAIL_PAGE_PORT", optional(port), "Where the mail catcher shows letters; a free port where absent", ""
     )
 
 

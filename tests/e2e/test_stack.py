@@ -139,6 +139,7 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path):
     ("variables", "sentence"),
     [
         ({"REBOOK_PORT": "eighty"}, "REBOOK_PORT must be a whole number from 1 to 65535"),
+        ({"BROKER_PORT": "kafka"}, "BROKER_PORT must be a whole number from 1 to 65535"),
         ({"TEAM_EMAIL": "nobody"}, "TEAM_EMAIL must be an e-mail address"),
         ({"DATABASE_URL": "mine"}, "DATABASE_URL must be postgresql://administrator:password@host/database"),
         ({"SMTP_HOST": "localhost"}, "SMTP_PORT is not set, and SMTP_HOST needs it"),

@@ -62,6 +62,22 @@ def test_what_was_given_is_used_and_its_stand_in_is_not_started(data: DataDir):
     assert [process.name for process in processes.servers(choose(data), data.path)] == ["broker", "mail"]
 
 
+def test_the_embedded_servers_listen_where_they_are_told_and_are_found_there(data: DataDir):
+    given = {"BROKER_PORT": "19092", "SMTP_PORT": "19025", "MAIL_PAGE_PORT": "19080"}
+    chosen = choose(data, **given)
+    assert chosen.environment["KAFKA_BOOTSTRAP_SERVERS"] == "127.0.0.1:19092"
+    broker, mail = processes.servers(chosen, data.path)
+    assert "tcp://127.0.0.1:19092" in broker.command
+    assert given.items() <= mail.environment.items()
+
+
+def test_a_port_that_somebody_chose_is_given_to_nobody_else(data: DataDir, monkeypatch: pytest.MonkeyPatch):
+    claimed: list[int] = []
+    monkeypatch.setattr(addresses, "claim", claimed.append)
+    choose(data, REBOOK_PORT="19000", BROKER_PORT="19092", SMTP_PORT="19025", MAIL_PAGE_PORT="19080")
+    assert {19000, 19092, 19025, 19080} <= set(claimed)
+
+
 def test_every_process_of_the_table_is_stopped_in_some_order(data: DataDir):
     chosen = choose(data)
     table = processes.servers(chosen, data.path) + processes.services(
