@@ -34,7 +34,7 @@ SETTINGS = {
     "notifier-worker": notifier.settings.WorkerSettings,
 }
 MODULES = (booking_command.settings, booking_query.settings, notifier.settings)
-_VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
+_VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?::(?P<kind>[-?+])(?P<rest>[^}]*))?\}")
 
 
 def services(file: str) -> dict[str, dict[str, Any]]:
@@ -63,6 +63,8 @@ def environment(service: str, values: Mapping[str, str]) -> dict[str, str]:
 
 def filled_in(text: str, values: Mapping[str, str]) -> str:
     def value(found: re.Match[str]) -> str:
+        if found["kind"] == "+":
+            return found["rest"] if values.get(found["name"]) else ""
         default = found["rest"] if found["kind"] == "-" else None
         return values.get(found["name"]) or default or pytest.fail(f"{found['name']} is not set")
 
@@ -94,6 +96,22 @@ def test_a_process_starts_with_the_settings_that_it_is_given_and_knows_each(name
 def test_every_setting_can_be_changed_without_touching_the_compose_file(name):
     missing = declared(SETTINGS[name]) - COMPOSE[name]["environment"].keys()
     assert missing == set(), "add these to docker-compose.yml, and what people may change to .env.example"
+
+
+def test_a_mail_server_of_ones_own_is_reached_at_the_port_that_the_settings_promise():
+    given = environment("notifier-worker", {**example(), "SMTP_HOST": "smtp.example.org", "SMTP_PORT": ""})
+    assert load(notifier.settings.SmtpSettings, given | {"SMTP_CA_FILE": ""}).smtp_port == 25
+    assert COMPOSE["mailpit"]["environment"]["MP_SMTP_BIND_ADDR"].endswith(":25")
+
+
+@pytest.mark.parametrize("name", ["notifier-worker", "operator"])
+def test_the_file_that_vouches_for_a_mail_server_is_where_its_setting_says(name):
+    (config,) = COMPOSE[name]["configs"]
+    given = {**example(), "SMTP_CA_FILE": "our-authority.pem"}
+    assert environment(name, given)["SMTP_CA_FILE"] == config["target"]
+    assert environment(name, {**given, "SMTP_CA_FILE": ""})["SMTP_CA_FILE"] == ""
+    files = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["configs"]
+    assert filled_in(files[config["source"]]["file"], given) == "our-authority.pem"
 
 
 def test_the_operators_shell_has_the_settings_of_every_command():
