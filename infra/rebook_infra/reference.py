@@ -19,6 +19,8 @@ from booking_query import settings as query_settings
 from notifier import settings as notifier_settings
 from rebook import events, topics
 
+from rebook_infra import databases, stack_settings
+
 if TYPE_CHECKING:
     from marshmallow import Schema
 
@@ -45,6 +47,28 @@ _HEADERS = {
     "ce_position": "the place in the whole store of its writer",
     "ce_correlationid": "what ties it to the request that caused it",
 }
+_LOCALLY = (
+    "`make run` hands on whatever is set, also of the above, and chooses what its processes need beside that."
+)
+_IN_COMPOSE = "It hands on what .env.example names of the above; of these it makes what its services need."
+_ROLES = [role for service in databases.SERVICES for role in (service, f"{service}_owner")]
+_OF_COMPOSE = [
+    {"name": name, "default": default, "about": about}
+    for name, default, about in (
+        (
+            "GATEWAY_TRUSTS",
+            "192.0.2.1/32",
+            "The proxy in front that says who the client is; by default nobody",
+        ),
+        ("GRAFANA_PASSWORD", None, "The password of Grafana's `admin`, for docker-compose.monitoring.yml"),
+        ("POSTGRES_HOST", "postgres", "The PostgreSQL server that holds all three databases"),
+        ("POSTGRES_PASSWORD", None, "The password of its administrator, `postgres`"),
+        *((f"{role.upper()}_PASSWORD", None, f"The password of its role `{role}`") for role in _ROLES),
+        ("REBOOK_LISTEN", "127.0.0.1:8000", "Where the gateway listens on this machine"),
+        ("TEAM_EMAIL", "team@example.org", "The first team member"),
+        ("TEAM_PASSWORD", None, "The first team member's password"),
+    )
+]
 
 
 def write(docs: Path) -> None:
@@ -75,21 +99,25 @@ def asyncapi() -> str:
 
 
 def settings() -> str:
-    """Every environment variable of every process, as a page."""
+    """Every environment variable of every process and of both ways to run them, as a page."""
     lines = [
         "# Settings",
         "",
         "Made by `make docs` from the settings classes. Every process reads its settings once,",
+        "at start, and refuses to start where one is missing or wrong.",
+        "",
+        *_section("booking-command", _rows(command_settings)),
+        *_section("booking-query", _rows(query_settings)),
+        *_section("notifier", _rows(notifier_settings)),
+        *_section("The local stack", _rows(stack_settings), _LOCALLY),
+        *_section("docker-compose.yml", [_row(one) for one in _OF_COMPOSE], _IN_COMPOSE),
     ]
-    lines += ["at start, and refuses to start where one is missing or wrong.", ""]
-    for title, module in (
-        ("booking-command", command_settings),
-        ("booking-query", query_settings),
-        ("notifier", notifier_settings),
-    ):
-        lines += [f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]
-        lines += [*sorted(set(_rows(module))), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(title: str, rows: list[str], *about: str) -> list[str]:
+    introduced = [line for sentence in about for line in (sentence, "")]
+    return [f"## {title}", "", *introduced, "| variable | default | meaning |", "|---|---|---|", *rows, ""]
 
 
 def _rows(module: Any) -> list[str]:

@@ -62,13 +62,16 @@ class StackSettings:
         "KAFKA_BOOTSTRAP_SERVERS", optional(text), "A Kafka to use; else a small broker is started", ""
     )
     broker_port: int | None = setting(
-        "BROKER_PORT", optional(port), "The port of that small broker; a free one where absent", ""
+        "BROKER_PORT", optional(port), "The port of the small broker; a free one where absent", ""
     )
     smtp_host: str | None = setting(
         "SMTP_HOST", optional(text), "A mail server to use; else a mail catcher is started", ""
     )
     smtp_port: int | None = setting(
-        "SMTP_PORT", optional(port), "The port of either; a free one where absent, but SMTP_HOST needs it", ""
+        "SMTP_PORT",
+        optional(port),
+        "The mail server's port; a free one where absent, but SMTP_HOST needs it",
+        "",
     )
     mail_page_port: int | None = setting(
         "MAIL_PAGE_PORT", optional(port), "Where the mail catcher shows letters; a free port where absent", ""

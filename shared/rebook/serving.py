@@ -41,7 +41,9 @@ class WebSettings:
     trusted_proxies: int = setting(
         "TRUSTED_PROXIES", whole(0, 10), "Proxies in front whose X-Forwarded headers are believed", "1"
     )
-    rate_limits: bool = setting("REBOOK_RATE_LIMITS", flag, "Whether requests are limited at all", "1")
+    rate_limits: bool = setting(
+        "REBOOK_RATE_LIMITS", flag, "Whether requests are limited at all, also by nginx", "1"
+    )
     rate_limit_storage: str = setting(
         "RATE_LIMIT_STORAGE",
         counted_in,

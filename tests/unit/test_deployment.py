@@ -17,6 +17,7 @@ import pytest
 import yaml
 from rebook.settings import load
 from rebook_infra.processes import SERVICES
+from rebook_infra.stack_settings import StackSettings
 from servers.nginx import TEMPLATE
 
 if TYPE_CHECKING:
@@ -130,6 +131,12 @@ def test_the_example_of_env_names_exactly_what_compose_asks_for():
     for service in EVERYTHING.values():
         asked |= {name for name, value in service.get("environment", {}).items() if value is None}
     assert example().keys() == asked
+
+
+def test_every_setting_of_a_deployment_and_of_the_local_stack_is_explained():
+    page = (ROOT / "docs" / "settings.md").read_text()
+    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
+    assert example().keys() | declared(StackSettings) <= explained
 
 
 def test_who_need_no_owners_password_have_none():
