@@ -196,6 +196,16 @@ def test_a_kept_connection_that_ended_meanwhile_counts_against_no_letter(connect
     assert row_of(connection, again, "confirmation")["tries"] == 0
 
 
+def test_a_connection_that_grows_old_is_replaced_between_two_letters_and_never_within_one(
+    connection, mail, outbox, monkeypatch
+):
+    monkeypatch.setattr("notifier.smtp._IDLE_MAX_S", 0.0)
+    booking = booked(connection, BOOKED)
+    send_all(outbox, connection)
+    assert set(states(connection, booking).values()) == {"sent"}
+    assert [to for to, _ in mail.taken] == [ADA, GRACE]
+
+
 def test_an_absent_server_touches_no_letter_and_is_probed_once_per_wait(connection, mail, outbox, clock):
     booking = booked(connection, BOOKED)
     mail.stop()

@@ -87,7 +87,11 @@ class MailServer:
         return True
 
     def _begin(self, sender: str) -> None:
-        """The first words about a letter; a server that hangs up on them dislikes no letter."""
+        """The first words about a letter; a server that hangs up on them dislikes no letter.
+
+        What follows belongs to the same session, so a connection is replaced here or not at all.
+        """
+        self.connect()
         try:
             self._step("mail", sender)
         except TryAgain as trouble:
@@ -135,7 +139,6 @@ class MailServer:
 
     def _step(self, name: str, argument: Any) -> None:
         """One command of a letter's transaction, its answer told apart."""
-        self.connect()
         command: Callable[[Any], tuple[int, bytes]] = getattr(self._connection, name)
         try:
             code, reply = command(argument)
