@@ -15,6 +15,8 @@ from psycopg2 import extensions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
 
 def connect(url: str, **options: Any) -> extensions.connection:
     """A new connection.
@@ -26,6 +28,18 @@ def connect(url: str, **options: Any) -> extensions.connection:
         url, connection_factory=_Connection, cursor_factory=_Cursor, **options
     )
     return connection
+
+
+@contextmanager
+def savepoint(cursor: Cursor) -> Iterator[None]:
+    """A part of a transaction that is undone when it raises, while the rest of it can go on."""
+    cursor.execute("SAVEPOINT part")
+    try:
+        yield
+    except Exception:
+        cursor.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
+        raise
+    cursor.execute("RELEASE SAVEPOINT part")
 
 
 class _Connection(extensions.connection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from notifier.delivery_events import DeliveryEvent
 from notifier.reporting import delivery_event_of, event_of_delivery
 from rebook import events
 from rebook.availability import Schedule
-from rebook.cloudevents import NotAnEvent, event_of
+from rebook.cloudevents import Event, NotAnEvent, event_of
 from rebook.meeting_types import Host
 from rebook.meeting_types import MeetingType as Terms
 
@@ -110,6 +111,7 @@ def test_what_became_of_a_letter_is_told_as_its_schema_says(state):
         delivery_id=uuid4(),
         booking_id=uuid4(),
         event_id=f"{uuid4()}:1",
+        version=1,
         letter="confirmation",
         recipient="ada@example.org",
         minutes_before=None,
@@ -124,3 +126,24 @@ def test_what_became_of_a_letter_is_told_as_its_schema_says(state):
     event = event_of_delivery(outcome)
     assert events.check(event.type, event.data) == {}
     assert delivery_event_of(event) == outcome
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"delivery_id": None}, {"booking_id": 7}, {"letter": None}, {"letter": "love"}, {"event_id": "foo"}],
+    ids=str,
+)
+def test_what_became_of_a_letter_is_not_believed_where_it_is_not_as_its_schema_says(wrong):
+    data = {
+        "delivery_id": str(uuid4()),
+        "booking_id": str(uuid4()),
+        "event_id": f"{uuid4()}:1",
+        "letter": "confirmation",
+        "recipient": "ada@example.org",
+        "minutes_before": None,
+        "message_id": "<1@example.org>",
+    }
+    event = Event("a:1", "/notifier", events.EMAIL_SENT, "a", "2030-11-05T14:00:00Z", 1, 1, "c", data)
+    assert delivery_event_of(event)
+    with pytest.raises(NotAnEvent):
+        delivery_event_of(replace(event, data={**data, **wrong}))

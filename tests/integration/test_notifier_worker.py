@@ -16,6 +16,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 import requests
+from rebook.cloudevents import Event
 from rebook.events import EMAIL_FAILED, EMAIL_SENT, check
 from rebook.kafka import BOOKINGS, DELIVERIES, KafkaSettings, admin, ensure_topic
 from rebook.manage_links import ManageLinks
@@ -146,6 +147,25 @@ def test_a_worker_that_starts_again_reads_only_what_is_new_unless_rows_were_lost
         cursor.execute("DELETE FROM delivery_events WHERE state = 'sent'")
     assert started(environment) == (2, 2)
     assert len(smtp.letters(booking.customer)) == 1
+
+
+def test_records_that_no_table_can_hold_are_passed_over_and_the_others_beside_them_are_not(
+    environment, settings
+):
+    wrong = [{"delivery_id": None}, {"event_id": "foo"}, {"minutes_before": 2**40}, {"message_id": "\0"}]
+    records = [email_sent(**facts) for facts in ({}, *wrong, {})]
+    with admin(settings) as client:
+        ensure_topic(client, settings, DELIVERIES)
+    publish(settings, records, to=DELIVERIES)
+    assert [started(environment) for _ in range(2)] == [(6, 2), (0, 0)]
+
+
+def email_sent(**facts: Any) -> Event:
+    ids = {name: str(uuid4()) for name in ("delivery_id", "booking_id")}
+    letter = {"letter": "confirmation", "recipient": "ada@example.org", "message_id": "<1@example.org>"}
+    data = {**ids, **letter, "event_id": f"{ids['booking_id']}:1", "minutes_before": None, **facts}
+    moment = "2030-11-05T14:00:00Z"
+    return Event("a:1", "/notifier", EMAIL_SENT, ids["booking_id"], moment, 1, 1, "c", data)
 
 
 def started(environment: dict[str, str]) -> tuple[int, int]:

@@ -127,10 +127,10 @@ class Story:
         )
 
 
-def publish(settings: KafkaSettings, events: Iterable[Event]) -> None:
-    """Put events on the bookings topic; returns when they are there."""
+def publish(settings: KafkaSettings, events: Iterable[Event], to: str = BOOKINGS) -> None:
+    """Put events on a topic; returns when they are there."""
     with closing(producer(settings)) as client:
-        topic = settings.topic(BOOKINGS)
+        topic = settings.topic(to)
         sent = [client.send(topic, e.value(), e.subject.encode(), e.headers()) for e in events]
         for future in sent:
             future.get(timeout=10)

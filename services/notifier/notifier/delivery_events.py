@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _ONE_REPORTER = 0x7265706F7274  # "report": one process at a time publishes, so that outcomes stay in order
 
 _UNREPORTED = """
-    SELECT e.delivery_id, d.booking_id, d.event_id, d.letter, d.recipient, d.minutes_before, d.message_id,
-           d.correlation_id, e.outcome, e.state, e.reason, e.happened_at, e.position, d.source
+    SELECT e.delivery_id, d.booking_id, d.event_id, d.version, d.letter, d.recipient, d.minutes_before,
+           d.message_id, d.correlation_id, e.outcome, e.state, e.reason, e.happened_at, e.position, d.source
     FROM delivery_events e JOIN deliveries d USING (delivery_id)
     WHERE NOT e.is_reported ORDER BY e.position LIMIT %s
 """
@@ -53,11 +53,15 @@ _HAS_LOST_ROWS = f"""
 
 @dataclass(frozen=True, slots=True)
 class DeliveryEvent:
-    """What became of one delivery; `outcome` counts from 1, `position` is the place in the outbox."""
+    """What became of one delivery; `outcome` counts from 1, `position` is the place in the outbox.
+
+    `version` is that of the event that called for it.
+    """
 
     delivery_id: UUID
     booking_id: UUID
     event_id: str
+    version: int
     letter: str
     recipient: str
     minutes_before: int | None
@@ -147,9 +151,8 @@ def _event_row(event: DeliveryEvent) -> tuple[object, ...]:
 
 
 def _delivery_row(event: DeliveryEvent) -> tuple[object, ...]:
-    version = int(event.event_id.rpartition(":")[2])
     return (
-        *(event.delivery_id, event.booking_id, version, event.event_id, event.letter, event.recipient),
+        *(event.delivery_id, event.booking_id, event.version, event.event_id, event.letter, event.recipient),
         *(event.minutes_before, event.message_id, event.correlation_id, event.state, event.reason),
         *(event.outcome, event.happened_at, event.happened_at, event.event_source),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -12,6 +11,7 @@ from rebook.cloudevents import NotAnEvent, event_of
 from rebook.events import CUSTOMER_ERASED
 from rebook.operating import as_decided, discarded
 from rebook.parking import ERROR, GAP, QUEUED, QUEUED_BEHIND, VersionGap, reason_of, stream_of
+from rebook.postgres import savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ class Taking:
         """Apply them together, or one by one where one of them is hopeless."""
         waiting = set(self._waiting)
         try:
-            with _savepoint(self._cursor):
+            with savepoint(self._cursor):
                 for record in records:
                     self._apply(record)
         except psycopg2.OperationalError:
@@ -85,14 +85,3 @@ class Taking:
     def _park(self, record: ConsumerRecord, event: Event, kind: str, reason: str) -> None:
         parking.park(self._cursor, record, event, kind, reason)
         self._waiting.add(stream_of(event))
-
-
-@contextmanager
-def _savepoint(cursor: Cursor) -> Iterator[None]:
-    cursor.execute("SAVEPOINT taking")
-    try:
-        yield
-    except Exception:
-        cursor.execute("ROLLBACK TO SAVEPOINT taking; RELEASE SAVEPOINT taking")
-        raise
-    cursor.execute("RELEASE SAVEPOINT taking")
