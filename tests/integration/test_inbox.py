@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from notifier import reminders
@@ -20,6 +21,8 @@ from rebook.events import (
     check,
 )
 from rebook.moments import format_moment
+from rebook.parking import ERROR, GAP, QUEUED
+from servers.notifier_side import park
 from servers.stories import slot
 
 if TYPE_CHECKING:
@@ -216,6 +219,16 @@ def test_a_reminder_that_falls_due_becomes_one_delivery_to_the_customer(cursor):
     assert reminders.fall_due(cursor, a_day_before, "example.org") == 0
     cursor.execute("SELECT recipient, minutes_before, fell_due_at FROM deliveries WHERE letter = 'reminder'")
     assert cursor.fetchall() == [("ada@example.com", DAY, a_day_before)]
+
+
+@pytest.mark.parametrize("kind", [GAP, ERROR, QUEUED])
+def test_a_reminder_waits_while_an_event_of_its_booking_is_parked(cursor, kind):
+    happens(cursor, 1, BOOKING_CONFIRMED, confirmed())
+    park(cursor, BOOKING, kind)
+    park(cursor, str(uuid4()), kind)
+    assert reminders.fall_due(cursor, TUESDAY, "example.org") == 0
+    cursor.execute("UPDATE parked_events SET kind = 'discarded' WHERE stream = %s", (BOOKING,))
+    assert reminders.fall_due(cursor, TUESDAY, "example.org") == 2
 
 
 def test_a_moved_booking_reminds_again_and_one_moved_back_too(cursor):

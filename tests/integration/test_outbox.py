@@ -27,6 +27,7 @@ from servers.notifier_side import (
     booked,
     call_for,
     new_outbox,
+    park,
     remind,
     reported,
     row_of,
@@ -302,6 +303,28 @@ def test_nobody_is_reminded_of_a_meeting_that_is_cancelled_moved_or_begun(
     send_all(outbox, connection)
     assert mail.taken == []
     assert row_of(connection, booking, "reminder")["reason"] == why
+
+
+def test_a_reminder_in_the_queue_waits_while_an_event_of_its_booking_is_parked_and_then_is_judged_anew(
+    connection, mail, outbox, clock
+):
+    booking = booked(connection, BOOKED)
+    send_all(outbox, connection)
+    mail.taken.clear()
+    remind(connection, booking, BOOKED)
+    with connection.cursor() as cursor:
+        park(cursor, booking.booking_id)
+    clock.moment = FIRST.starts_at - timedelta(hours=1)
+    send_all(outbox, connection)
+    assert states(connection, booking)["reminder", 1] == "pending"
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM parked_events")
+        cursor.execute(
+            "UPDATE bookings SET status = 'cancelled' WHERE booking_id = %s", (booking.booking_id,)
+        )
+    send_all(outbox, connection)
+    assert mail.taken == []
+    assert row_of(connection, booking, "reminder")["reason"] == "The meeting has been cancelled."
 
 
 def test_a_late_reminder_of_a_meeting_still_to_come_is_sent(connection, mail, outbox, clock):

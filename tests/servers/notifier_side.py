@@ -30,6 +30,7 @@ from notifier.settings import SmtpSettings
 from notifier.smtp import MailServer
 from rebook.events import CUSTOMER
 from rebook.manage_links import ManageLinks
+from rebook.parking import ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +122,15 @@ def remind(connection: Connection, booking: Booking, change: Change, minutes_bef
     new = deliveries.New.of(cause, call, due_at, "example.org", minutes_before)
     with connection, connection.cursor() as cursor:
         deliveries.enqueue(cursor, [new])
+
+
+def park(cursor: Any, booking_id: UUID | str, kind: str = ERROR) -> None:
+    """Let an event of that booking wait, whatever it may say."""
+    cursor.execute(
+        "INSERT INTO parked_events (source, stream, sequence, kind, reason, topic, key, headers) "
+        "VALUES ('/booking-command/x', %s, 9, %s, 'why', 'rebook.bookings', %s, '[]')",
+        (str(booking_id), kind, str(booking_id).encode()),
+    )
 
 
 def states(connection: Connection, booking: Booking) -> dict[tuple[str, int], str]:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from rebook.parking import OF_BOOKING
+
 from notifier.bookings import BOOKING_COLUMNS, CHANGE_COLUMNS, booking_of, change_of
 from notifier.deliveries import PENDING
-from notifier.letters import Letter
+from notifier.letters import REMINDER, Letter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +50,7 @@ _PREPARE = f"""
       AND d.number = (
           SELECT e.number FROM deliveries e WHERE e.state = 'pending' AND e.booking_id = d.booking_id
           AND e.recipient = d.recipient ORDER BY e.number LIMIT 1)
+      AND (d.letter <> '{REMINDER}' OR NOT EXISTS ({OF_BOOKING.format(booking_id="d.booking_id")}))
     ORDER BY d.next_try_at, d.number LIMIT 1 FOR UPDATE OF d SKIP LOCKED;
     PREPARE decide_delivery (uuid, text, text, integer, integer, timestamptz) AS
     WITH decided AS (

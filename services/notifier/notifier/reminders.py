@@ -1,7 +1,8 @@
 """Reminders: planned from the terms frozen in the booking, moved with it, dropped when it is cancelled.
 
 A reminder waits in a table of its own and becomes a delivery when it falls due. Then it is judged once more,
-right before it is sent (notifier.judgement).
+right before it is sent (notifier.judgement). While an event of its booking is parked it waits, either way: that event
+may say that the meeting was moved or cancelled.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from psycopg2.extras import execute_values
+from rebook.parking import OF_BOOKING
 from rebook.progress import status
 
 from notifier import deliveries
@@ -23,14 +25,15 @@ if TYPE_CHECKING:
 LAG_MAX_S = 10.0  # a reader further behind than this may not know of a cancellation
 AT_ONCE = 500  # reminders that become deliveries in one transaction
 
-_FALLEN_DUE = """
+_FALLEN_DUE = f"""
     DELETE FROM reminders USING (
-        SELECT booking_id, minutes_before FROM reminders
-        WHERE due_at <= %s ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+        SELECT booking_id, minutes_before FROM reminders r
+        WHERE due_at <= %s AND NOT EXISTS ({OF_BOOKING.format(booking_id="r.booking_id")})
+        ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
     ) AS due
     WHERE reminders.booking_id = due.booking_id AND reminders.minutes_before = due.minutes_before
     RETURNING reminders.booking_id, reminders.minutes_before, version, due_at
-"""
+"""  # noqa: S608 - constants only
 _WHOM = """
     SELECT b.booking_id, c.version, b.customer_email, c.correlation_id, c.source, b.source
     FROM bookings b JOIN changes c ON c.booking_id = b.booking_id WHERE (b.booking_id, c.version) IN %s
