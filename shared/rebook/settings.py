@@ -105,12 +105,20 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def address(value: str) -> str:
-    """An e-mail address, optionally with a display name: `Rebook <bookings@example.org>`."""
+    """An e-mail address, optionally with a display name: `Rebook <bookings@example.org>`.
+
+    A domain in another script is read as mail carries it (RFC 5890's A-labels).
+    """
     try:
-        validate_email(value, allow_display_name=True, check_deliverability=False)
+        found = validate_email(value, allow_display_name=True, check_deliverability=False)
     except EmailNotValidError:
         raise ValueError("must be an e-mail address") from None
-    return value
+    if found.ascii_email is None:
+        raise ValueError("must be an e-mail address with nothing but ASCII before its @")
+    before, _, domain = value.rpartition("@")
+    if domain.isascii():
+        return value
+    return f"{before}@{found.ascii_domain}{'>' if domain.endswith('>') else ''}"
 
 
 def keys(value: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from notifier.letters import CONFIRMED, Booking, Call, Change, called_for
 from notifier.messages import Press
 from rebook.events import CUSTOMER
 from rebook.manage_links import ManageLinks
+from rebook.settings import address
 from servers.typed import HOSTILE
 
 PRESS = Press(SETTINGS, ManageLinks(SETTINGS.manage_link_keys, SETTINGS.public_url))
@@ -135,6 +136,14 @@ def test_a_letter_says_that_a_machine_wrote_it_and_answers_go_to_the_host():
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["From"] == "Rebook <bookings@example.org>"
     assert message["Reply-To"] == "Grace Hopper <grace@example.org>"
+
+
+def test_letters_come_from_a_domain_in_another_script_as_mail_carries_it():
+    settings = replace(SETTINGS, mail_from=address("Rebook <bookings@bücher.example.org>"))
+    press = Press(settings, PRESS.links)
+    letter = letter_for(EVERYDAY, BOOKED, called_for(CONFIRMED, EVERYDAY)[0])
+    (sender,) = parsed(press.message(letter, BOOKED_AT))["From"].addresses
+    assert sender.addr_spec == "bookings@xn--bcher-kva.example.org"
 
 
 def test_the_message_id_stays_when_a_letter_is_written_again():

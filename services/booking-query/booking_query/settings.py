@@ -8,7 +8,11 @@ from urllib.parse import urlsplit
 from rebook.calendar_entries import domain_of
 from rebook.kafka import KafkaSettings
 from rebook.serving import GunicornSettings, ListenSettings, WebSettings
-from rebook.settings import port, setting, text
+from rebook.settings import address, port, setting, text
+
+
+def address_if_any(value: str) -> str:
+    return value and address(value)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class QuerySettings(WebSettings, DatabaseSettings):
 
     mail_from: str = setting(
         "MAIL_FROM",
-        text,
+        address_if_any,
         "Who letters come from, as the notifier has it: its domain is in the UIDs of calendar entries",
         "",
     )
