@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import psycopg2
+
 from rebook.cloudevents import event_of
-from rebook.parking import ERROR, QUEUED, UNREADABLE, Stream, VersionGap, drain, raw_headers, stream_of
+from rebook.parking import ERROR, QUEUED, UNREADABLE, Stream, drain, raw_headers, stream_of
+from rebook.postgres import savepoint
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -158,8 +161,14 @@ def as_discarded(event: Event) -> Event:
 
 
 def _pass_over(cursor: Cursor, event: Event, handle: Handle) -> None:
-    """Let a handler see it under a type that it does not know; behind a gap there is nothing to count."""
+    """Let a handler see it under a type that it does not know.
+
+    Where not even that can be applied, behind a gap or of no stream that there is, nothing is to be counted.
+    """
     try:
-        handle(as_discarded(event), cursor)
-    except VersionGap:
+        with savepoint(cursor):
+            handle(as_discarded(event), cursor)
+    except psycopg2.OperationalError:
+        raise
+    except Exception:  # whatever it is, it must not keep the event for ever
         return

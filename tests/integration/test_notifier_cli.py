@@ -120,5 +120,17 @@ def test_an_event_that_could_not_be_applied_is_listed_and_applied_once_it_can_be
     assert run("dead-letters", "list").output == "nothing waits\n"
 
 
+def test_an_event_whose_subject_is_no_booking_is_discarded_all_the_same(run, connection):
+    event = Event("x:1", "/booking-command/x", BOOKING_CANCELLED, "x", "2030-10-21T09:00:00Z", 1, 1, "c", {})
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO parked_events (source, stream, sequence, kind, reason, topic, headers, value) "
+            "VALUES (%s, %s, 1, 'error', 'DataError: once', 'rebook.bookings', %s, %s)",
+            (event.source, event.subject, _headers(event), event.value()),
+        )
+    assert "x:1 is discarded\n" in run("dead-letters", "discard", "x:1", "--reason", "made by a test").output
+    assert run("dead-letters", "list").output == "nothing waits\n"
+
+
 def _headers(event: Event) -> str:
     return json.dumps([[name, value.decode()] for name, value in event.headers()])
