@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from uuid import UUID
 import pytest
 from notifier.inbox import Inbox
 from notifier.verification import differences, lasting_differences, replayed
+from rebook.operating import as_discarded
+from rebook.parking import stream_of
 from servers.stories import Story
 
 if TYPE_CHECKING:
@@ -31,9 +34,14 @@ def history(connection) -> list[Event]:
     with connection, connection.cursor() as cursor:
         for table in ("reminders", "changes", "bookings"):
             cursor.execute(f"DELETE FROM {table}")
+    applied(connection, *events)
+    return events
+
+
+def applied(connection: Any, *events: Event) -> None:
+    with connection, connection.cursor() as cursor:
         for event in events:
             Inbox("example.org").handle(event, cursor)
-    return events
 
 
 def run(connection: Any, statement: str) -> int:
@@ -43,7 +51,7 @@ def run(connection: Any, statement: str) -> int:
 
 
 def found(connection: Any, history: list[Event]) -> list[str]:
-    return [said.partition(": ")[2] for said in differences(connection, replayed(history))]
+    return [said.partition(": ")[2] for said in differences(connection, replayed(history, set()).stories)]
 
 
 def test_tables_that_say_what_the_events_say_differ_in_nothing(connection, history):
@@ -92,4 +100,26 @@ def test_what_happened_after_the_events_were_read_is_no_difference(connection, h
 
 def test_a_difference_that_lasts_is_told_after_the_patience_is_over(connection, history):
     run(connection, "DELETE FROM reminders")
-    assert lasting_differences(connection, replayed(history), patience_s=0)
+    assert lasting_differences(connection, replayed(history, set()).stories, patience_s=0)
+
+
+def test_an_event_that_cannot_be_applied_is_told_once_and_hides_no_other_booking(connection, history):
+    story = Story(UUID(int=7, version=4), TUESDAY)
+    first, broken, later = story.begins(), replace(story.moves(), data={}), story.ends()
+    strange = replace(first, id="x:1", subject="x")
+    applied(connection, first)
+    told = replayed([strange, first, broken, broken, later, *history], set())
+    assert [said.partition(": ")[0] for said in told.hopeless] == ["event x:1", f"event {broken.id}"]
+    assert list(differences(connection, told.stories)) == []
+    assert len(told.stories) == 13
+
+
+def test_an_event_that_was_given_up_is_no_difference(connection, history):
+    story = Story(UUID(int=7, version=4), TUESDAY)
+    first, broken, later = story.begins(), replace(story.moves(), data={}), story.ends()
+    strange = replace(first, id="x:1", subject="x")
+    applied(connection, first, as_discarded(broken), later)
+    given_up = {(*stream_of(event), event.sequence) for event in (broken, strange)}
+    told = replayed([strange, first, broken, later], given_up)
+    assert told.hopeless == []
+    assert list(differences(connection, told.stories)) == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 import psycopg2
-from rebook import logs, postgres
+from rebook import logs, operating, postgres
 from rebook.console import sentences
 from rebook.dead_letters_cli import dead_letters
 from rebook.kafka import BOOKINGS
@@ -106,9 +106,12 @@ def verify(ctx: click.Context, patience_s: int) -> None:
     Example: notifier verify
     """
     settings = load(VerifySettings)
-    stories = verification.replayed(read_to_end(settings, BOOKINGS))
     with closing(connect(settings.database_url)) as connection:
-        differences = verification.lasting_differences(connection, stories, patience_s)
+        with connection, connection.cursor() as cursor:
+            discarded = operating.discarded(cursor)
+        stories, hopeless = verification.replayed(read_to_end(settings, BOOKINGS), discarded)
+        lasting = verification.lasting_differences(connection, stories, patience_s)
+    differences = hopeless + lasting
     for difference in differences:
         click.echo(difference)
     click.echo(f"{len(stories)} bookings, {len(differences)} differences")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from rebook.events import CUSTOMER_ERASED
+from rebook.events import BOOKING_CONFIRMED, CUSTOMER_ERASED
 from rebook.moments import parse_moment
+from rebook.operating import as_decided
+from rebook.parking import reason_of
 
 from notifier import reminders
 from notifier.bookings import confirmed_by, slot_of
@@ -50,51 +52,69 @@ class Story:
     sources: list[str] = field(default_factory=list)  # of its events, from version 1 on
 
     def goes_on(self, event: Event) -> None:
-        """Take in the next event; one that was taken in before changes nothing."""
+        """Take in the next event, or raise and be as before; one that was taken in before changes nothing."""
         if event.sequence != self.version + 1:
             return
+        if event.type in KINDS:
+            kind, _ = KINDS[event.type]
+            if kind != RESEND_REQUESTED:
+                self._changes(event, kind)
+            calls = called_for(kind, self.booking)
+            self.letters |= {id_of(self._key(event), call): call.letter for call in calls}
+        elif event.type == CUSTOMER_ERASED:
+            self.booking, self.standing = replace(self.booking, customer_email=""), {}
         self.version = event.sequence
         self.sources.append(event.source)
-        if event.type == CUSTOMER_ERASED:
-            self.booking, self.standing = replace(self.booking, customer_email=""), {}
-        if event.type not in KINDS:
-            return
-        kind, _ = KINDS[event.type]
-        for call in called_for(kind, self.booking):
-            self.letters[id_of(self._key(event), call)] = call.letter
-        if kind != RESEND_REQUESTED:
-            self.status = kind
-            self.starts_at = self.starts_at if kind == CANCELLED else slot_of(event.data).starts_at
-            self._plan(event, kind)
 
-    def _plan(self, event: Event, kind: str) -> None:
-        due = reminders.moments(self.booking, kind, self.starts_at, parse_moment(event.time))
+    def _changes(self, event: Event, kind: str) -> None:
+        starts_at = self.starts_at if kind == CANCELLED else slot_of(event.data).starts_at
+        due = reminders.moments(self.booking, kind, starts_at, parse_moment(event.time))
         call = Call(REMINDER, self.booking.customer_email)
         planned = {
             minutes: (event.sequence, at, id_of(self._key(event), call, minutes))
             for minutes, at in due.items()
         }
+        self.status, self.starts_at = kind, starts_at
         self.reminders |= {made: minutes for minutes, (_, _, made) in planned.items()}
         self.standing = {} if self.booking.customer_is_erased else planned
 
     def _key(self, event: Event) -> str:
-        return history_of(event.source, self.sources[0]) + event.id
+        return history_of(event.source, (self.sources or [event.source])[0]) + event.id
 
     def has_another(self, version: int, source: str) -> bool:
         """Whether its event of that version is not the one of that source: the store was restored since."""
         return self.sources[version - 1] != (source or self.sources[0])
 
 
-def replayed(events: Iterable[Event]) -> dict[UUID, Story]:
-    """Every booking that events tell of from its confirmation on."""
-    stories: dict[UUID, Story] = {}
+class Replayed(NamedTuple):
+    """Every booking that events tell of from its confirmation on; a sentence for each event that nobody can apply."""
+
+    stories: dict[UUID, Story]
+    hopeless: list[str]
+
+
+def replayed(events: Iterable[Event], discarded: set[tuple[str, str, int]]) -> Replayed:
+    """What events tell, those left out that an operator has given up."""
+    found = Replayed({}, [])
     for event in events:
-        booking_id = UUID(event.subject)
-        if event.type in KINDS and KINDS[event.type][0] == CONFIRMED:
-            stories.setdefault(booking_id, Story(confirmed_by(event), slot_of(event.data).starts_at))
-        if booking_id in stories:
-            stories[booking_id].goes_on(event)
-    return stories
+        decided = as_decided(event, discarded)
+        try:
+            _take_in(found.stories, decided)
+        except Exception as error:  # whatever it is, it must not hide what else there is to tell
+            said = f"event {event.id}: cannot be applied: {reason_of(error)}"
+            if decided is event and said not in found.hopeless:
+                found.hopeless.append(said)
+    return found
+
+
+def _take_in(stories: dict[UUID, Story], event: Event) -> None:
+    booking_id = UUID(event.subject)
+    story = stories.get(booking_id)
+    if story is None and event.type == BOOKING_CONFIRMED:
+        story = Story(confirmed_by(event), slot_of(event.data).starts_at)
+    if story is not None:
+        story.goes_on(event)
+        stories[booking_id] = story
 
 
 def lasting_differences(connection: Connection, stories: dict[UUID, Story], patience_s: float) -> list[str]:
