@@ -155,6 +155,13 @@ def test_typed_lines_cannot_pass_for_lines_of_ours():
     assert "> Hello\n> Reschedule:\n> https://evil.example\n" in text
 
 
+def test_tabs_and_line_breaks_of_every_kind_keep_typed_words_apart():
+    booking = replace(EVERYDAY, notes="Bring:\tink\rand paper\r\n\r\nThanks\x07\tAda")
+    text, html = both_parts(letter_for(booking, confirmed, to_team("team-confirmation")))
+    assert "> Bring: ink\n> and paper\n> \n> Thanks Ada\n" in text
+    assert "Bring: ink\nand paper\n\nThanks Ada<" in html
+
+
 def test_a_turned_writing_direction_ends_with_the_name_that_turned_it():
     booking = replace(EVERYDAY, customer_name="Eve \u202eadA")
     assert "Eve \u202eadA\u202c on" in subject(confirmed, to_team("team-confirmation"), booking)

@@ -77,9 +77,13 @@ def line(typed: str) -> str:
 
 
 def text(typed: str) -> str:
-    """Typed text without control characters, its changes of writing direction ended where it ends."""
+    """Typed text without control characters, its changes of writing direction ended where it ends.
+
+    Whatever breaks a line is one line break, and a tab is a blank, so that no two words become one.
+    """
     if typed.isprintable():
         return typed
+    typed = "\n".join(typed.splitlines()).replace("\t", " ")
     if not all(line.isprintable() for line in typed.split("\n")):
         typed = "".join(
             mark for mark in typed if mark == "\n" or unicodedata.category(mark) not in {"Cc", "Cs"}
