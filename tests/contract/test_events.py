@@ -16,7 +16,7 @@ from booking_command.team import ApiToken, TeamMember
 from cloudevents.core.bindings import kafka as kafka_binding
 from cloudevents.core.formats.json import JSONFormat
 from notifier.delivery_events import DeliveryEvent
-from notifier.reporting import delivery_event_of, event_of_delivery
+from notifier.delivery_records import delivery_event_of, event_of_delivery
 from rebook import events
 from rebook.availability import Schedule
 from rebook.cloudevents import Event, NotAnEvent, event_of
