@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
 from prometheus_client import Histogram
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import LimitedStream
 
 from rebook.health import PROBES, alive, measurements
 from rebook.problems import PROBLEMS, Refused
@@ -46,7 +48,29 @@ _LATENCY = Histogram(
 )
 
 
+class _Body(LimitedStream):
+    """A body without a length: read to its end it is refused where it is too large; Werkzeug's is cut there."""
+
+    def readall(self) -> bytes:
+        whole = super().readall()
+        if self.is_exhausted:
+            self.on_exhausted()
+        return whole
+
+
+class _Request(Request):
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body, which may show only while it is read that it is too large (chunked ones do)."""
+        stream = super().stream  # refuses by Content-Length
+        if "wsgi.input_terminated" not in self.environ:
+            return stream
+        return cast("IO[bytes]", _Body(self.environ["wsgi.input"], BODY_MAX_BYTES + 1, is_max=True))
+
+
 class _App(Flask):
+    request_class = _Request
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Take every function as it is: none here is a coroutine, and Flask would look a dozen times a request."""
         return func
@@ -82,10 +106,9 @@ def json_body() -> Any:
     """The request's JSON; no body and no media type is an empty object.
 
     Raises:
-        Refused: 413, 415 or 400, in that order.
+        RequestEntityTooLarge: 413.
+        Refused: 415 or 400, in that order.
     """
-    if (request.content_length or 0) > BODY_MAX_BYTES:
-        raise Refused(code="body-too-large")
     raw = request.get_data(cache=True)
     if not raw and not request.content_type:
         return {}

@@ -7,7 +7,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
@@ -368,6 +370,20 @@ def test_a_body_that_cannot_be_read_is_refused_by_its_kind(client, body, content
     answer = client.post("/v1/bookings", data=body, content_type=content_type)
     assert (answer.status_code, answer.json["code"]) == (status, code)
     assert answer.content_type == "application/problem+json"
+
+
+def test_a_form_that_is_too_large_goes_back_to_its_page_and_does_nothing(client, command_app, nine):
+    typed = {"starts_at": at(nine, 9), "timezone": "Europe/London", "email": ADA["email"], "name": "Ada"}
+    body = f"{urlencode(typed)}&notes={'x' * 100_000}".encode()
+    answer = client.post(
+        "/book/intro",
+        input_stream=BytesIO(body),
+        content_type="application/x-www-form-urlencoded",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/book/intro")
+    assert draft_of(command_app, answer, "/book/intro").code == "body-too-large"
 
 
 def test_what_is_wrong_with_a_booking_is_told_field_by_field(client):

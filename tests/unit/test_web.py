@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
-from rebook.web import new_app
+from flask import request
+from rebook.web import BODY_MAX_BYTES, json_body, new_app
+
+FORM = "application/x-www-form-urlencoded"
 
 
 def client_of(public_url: str):
     app = new_app("test", public_url, 0)
     app.add_url_rule("/fails", "fails", lambda: 1 / 0)
+    app.add_url_rule("/json", "json", lambda: {"read": json_body()}, methods=["POST"])
+    app.add_url_rule("/form", "form", lambda: {"read": request.form["a"]}, methods=["POST"])
     return app.test_client()
 
 
@@ -30,3 +37,26 @@ def test_a_defect_is_told_by_its_code_alone():
     answer = client_of("https://book.example.org").get("/fails")
     assert (answer.status_code, answer.json["code"]) == (500, "internal-error")
     assert "division" not in answer.text
+
+
+def sent(path: str, kind: str, body: bytes, *, chunked: bool):
+    """A body as gunicorn hands it over, with its length told or not."""
+    return client_of("https://book.example.org").post(
+        path,
+        input_stream=BytesIO(body),
+        content_type=kind,
+        headers={"Transfer-Encoding": "chunked"} if chunked else {},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize(
+    ("path", "kind", "frame"), [("/json", "application/json", b'"%b"'), ("/form", FORM, b"a=%b")]
+)
+def test_a_body_is_read_whole_or_refused_and_never_cut(path, kind, frame, chunked):
+    longest = b"x" * (BODY_MAX_BYTES - len(frame % b""))
+    assert sent(path, kind, frame % longest, chunked=chunked).json == {"read": longest.decode()}
+    for more in (1, 40_000):
+        answer = sent(path, kind, frame % (longest + b"x" * more), chunked=chunked)
+        assert (answer.status_code, answer.json["code"]) == (413, "body-too-large")

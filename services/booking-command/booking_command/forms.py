@@ -12,7 +12,7 @@ from rebook.drafts import Draft
 from rebook.events import CUSTOMER
 from rebook.problems import Refused, flat, malformed
 from rebook.sessions import CSRF_FIELD
-from rebook.web import BODY_MAX_BYTES
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from booking_command.access import access
 from booking_command.api import confirm_for_customer
@@ -30,7 +30,7 @@ from booking_command.refusals import KEY_HEADER
 from booking_command.requests import bookings, idempotency_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rebook.drafts import Drafts
 
@@ -72,12 +72,19 @@ def refused(refusal: Refused) -> Response | None:
     if page is None:
         return None
     path = page.format(**(request.view_args or {}))
-    fields = {} if (request.content_length or 0) > BODY_MAX_BYTES else request.form
-    kept = {name: value for name, value in fields.items() if name not in _NEVER_KEPT}
+    kept = {name: value for name, value in _readable().items() if name not in _NEVER_KEPT}
     answer = see_other(quote(path))  # decoded, it may hold what no header can
     errors = {name: said for name, said in (refusal.errors or {}).items() if name != KEY_HEADER}
     drafts().write(answer, path, Draft(refusal.code, refusal.detail, errors, kept))
     return answer
+
+
+def _readable() -> Mapping[str, str]:
+    """The form's fields; none where there is too much of them."""
+    try:
+        return request.form
+    except RequestEntityTooLarge:
+        return {}
 
 
 def see_other(path: str) -> Response:
