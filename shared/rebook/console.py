@@ -38,13 +38,19 @@ def sentences(*lost_database: type[Exception]) -> type[click.Group]:
             except BadSettings as error:
                 raise _Usage(f"Settings: {error}.") from None
             except lost_database as error:
-                raise click.ClickException(
-                    f"The database cannot be reached: {str(error).splitlines()[0]}"
-                ) from None
+                raise click.ClickException(_trouble(error)) from None
             except Refused as refusal:
                 raise click.ClickException(refusal.detail) from None
 
     return Sentences
+
+
+def _trouble(error: Exception) -> str:
+    """A database that gave up on a statement was reached: its error has a code, named so by psycopg or psycopg2."""
+    raised = error.__cause__ or error
+    was_reached = getattr(raised, "sqlstate", None) or getattr(raised, "pgcode", None)
+    what = "could not do this" if was_reached else "cannot be reached"
+    return f"The database {what}: {str(error).splitlines()[0]}"
 
 
 def stop_on_signals() -> threading.Event:

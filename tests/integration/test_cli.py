@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import psycopg
 import pytest
 from booking_command.accounts import Accounts
 from booking_command.cli import main
@@ -144,3 +145,14 @@ def test_a_database_that_is_away_is_told_in_a_sentence():
     environment = {"BOOKING_COMMAND_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     output = said(CliRunner().invoke(main, ["team", "list"], env=environment), 1)
     assert output.startswith("Error: The database cannot be reached: ")
+
+
+def test_a_database_that_gives_up_on_a_command_is_told_from_one_that_is_away(event_store):
+    store = event_store()
+    impatient = f"{store.owner_url}{'&' if '?' in store.owner_url else '?'}options=-c%20lock_timeout%3D50"
+    with psycopg.connect(store.owner_url) as busy:
+        busy.execute("LOCK TABLE stored_events")
+        result = CliRunner().invoke(main, ["restored"], env={"BOOKING_COMMAND_OWNER_DATABASE_URL": impatient})
+    assert said(result, 1).startswith(
+        "Error: The database could not do this: canceling statement due to lock"
+    )

@@ -46,6 +46,9 @@ BOB = {"name": "Bob Example", "email": "bob@example.org", "timezone": "Europe/Lo
 BOOKING_COMMAND = Path(sysconfig.get_path("scripts")) / "booking-command"
 PATIENCE_S = 30
 STATES = "SELECT originator_id, convert_from(state, 'UTF8') FROM stored_events ORDER BY notification_id"
+STUCK_FOR_LONG = (
+    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > '3.5 s'"
+)
 WAITING = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user
@@ -135,6 +138,16 @@ def test_erasing_again_finds_nobody_and_tells_of_topics_that_wait(store, booking
     assert (
         said(console("erase", ZED["email"], "--yes"), 1) == "Error: Nobody with that address has a booking.\n"
     )
+
+
+def test_looking_for_a_customer_takes_as_long_as_it_takes(store, bookings, console):
+    book(bookings, ZED, 0)
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(store.owner_url) as owner:
+            owner.execute("LOCK TABLE stored_events")
+            erasing = pool.submit(console, "erase", ZED["email"], "--yes", "--patience-s", "0")
+            until(lambda: erasing.done() or rows(store, STUCK_FOR_LONG), PATIENCE_S)
+        assert "no personal data of 1 booking" in said(erasing.result(), 1)
 
 
 def test_nothing_is_erased_where_nobody_can_be_asked(store, bookings, console):

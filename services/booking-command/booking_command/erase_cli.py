@@ -77,7 +77,7 @@ def _claims(
     erasure: Erasure, emails: tuple[str, ...], connection: psycopg.Connection[Any]
 ) -> dict[str, list[Claim]]:
     """The bookings of those who have any."""
-    found = erasure.claims(emails)
+    found = erasure.claims(emails, connection)
     if not any(found.values()):
         more = f" {_TOPICS_WAIT}" if topics_are_stale(connection) else ""
         raise click.ClickException(f"Nobody with that address has a booking.{more}")
