@@ -1,7 +1,12 @@
-"""Applies batches of records: attempts counted first, then rows and offsets in one transaction."""
+"""Applies batches of records: attempts counted first, then rows and offsets in one transaction.
+
+Trouble of the database is no event's fault: an attempt that it ended is taken back. What the process did not outlive
+still counts.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg2
@@ -29,6 +34,7 @@ log = structlog.get_logger()
 
 BATCH_MAX = 2_000  # records in one transaction
 ATTEMPTS_MAX = 6  # 2,000, 250, 31, 3, then one record twice
+_TROUBLE = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _SHRINK_BITS = 3  # each failed attempt makes the next batch an eighth as long
 _KILLED = "The process ended while it was applied."
 
@@ -56,6 +62,7 @@ class Batches:
         handle: applies one event that has waited for its time, or behind one that has.
         handle_all: applies all the others of a batch together.
         forget: blanks the rows of an erased customer's booking, where its event has to wait.
+        uncounted: attempts that could not be taken back, as PostgreSQL was gone; for the next session to do.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class Batches:
         handle: Handle,
         handle_all: HandleAll,
         forget: Forget,
+        uncounted: dict[TopicPartition, Position] | None = None,
     ) -> None:
         self.last_time = ""
         self._connection = connection
@@ -72,6 +80,7 @@ class Batches:
         self._handle = handle
         self._handle_all = handle_all
         self._forget_rows = forget
+        self._uncounted = {} if uncounted is None else uncounted
         self._reasons: dict[TopicPartition, str] = {}
 
     def work_off(self, arrived: Arrivals) -> None:
@@ -100,15 +109,24 @@ class Batches:
     def _attempt(self, batch: Arrivals) -> bool:
         """Whether the batch is done with: applied, or its one hopeless event parked."""
         before = {partition: self._positions[partition] for partition in batch}
-        hopeless = max(position.attempts for position in before.values()) >= ATTEMPTS_MAX
         counted = {p: position._replace(attempts=position.attempts + 1) for p, position in before.items()}
-        self._count(before, counted)
+        try:
+            self._count(before, counted)
+            return self._try(batch, before, counted)
+        except _TROUBLE:
+            self._uncount(counted)
+            raise
+
+    def _try(
+        self, batch: Arrivals, before: dict[TopicPartition, Position], counted: dict[TopicPartition, Position]
+    ) -> bool:
+        hopeless = max(position.attempts for position in before.values()) >= ATTEMPTS_MAX
         try:
             with self._connection, self._connection.cursor() as cursor:
                 moved = {partition: _moved(before[partition], batch[partition]) for partition in batch}
                 offsets.move(cursor, counted, moved)
                 self._give_up(cursor, batch) if hopeless else self._apply(cursor, batch)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError, offsets.Overtaken):
+        except (*_TROUBLE, offsets.Overtaken):
             raise
         except Exception as error:  # counted, tried again in smaller pieces, parked in the end
             self._failed(batch, error)
@@ -122,6 +140,11 @@ class Batches:
             cursor.execute("SET LOCAL synchronous_commit = off")
             offsets.move(cursor, before, counted)
         self._positions.update(counted)
+
+    def _uncount(self, counted: dict[TopicPartition, Position]) -> None:
+        self._uncounted.update(counted)
+        with contextlib.suppress(*_TROUBLE):
+            offsets.uncount(self._connection, self._uncounted)
 
     def _failed(self, batch: Arrivals, error: Exception) -> None:
         for partition in batch:

@@ -6,7 +6,8 @@ it stands is known to PostgreSQL alone. Whatever goes wrong, nothing is lost and
 - Repeated events are the handler's business: it changes nothing the second time.
 - An event that comes before its time (`VersionGap`), or that cannot be applied, is parked with the later
   events of its stream (rebook.parking). Attempts are counted in the database before they are made, and each
-  failure makes the next batch smaller, so an event that kills the process is found too.
+  failure makes the next batch smaller, so an event that kills the process is found too. Trouble of the database
+  does not count.
 - A topic that is deleted and filled again has a new id and is read from its beginning.
 - When PostgreSQL or Kafka goes away the consumer starts over with fresh connections, patiently.
 """
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import structlog
 
+from rebook import offsets
 from rebook.assignment import TopicsChanged
 from rebook.kafka import KafkaError, KafkaSettings, admin, consumer, topic_ids
 from rebook.offsets import Overtaken
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from kafka import KafkaAdminClient
+    from kafka import KafkaAdminClient, TopicPartition
     from psycopg2.extensions import connection as Connection  # noqa: N812
+
+    from rebook.offsets import Position
 
 __all__ = ["Consumer", "Handle", "VersionGap", "Work"]
 
@@ -87,6 +91,7 @@ class Consumer:
         self._database_url = database_url
         self._work = work
         self._progress = Progress(work.name)
+        self._uncounted: dict[TopicPartition, Position] = {}
         self.is_connected = False  # for /readyz of the worker's own port
 
     def run(self, stop: threading.Event) -> None:
@@ -112,12 +117,15 @@ class Consumer:
             admin(self._kafka, request_timeout_ms=_PATIENCE_MS, **patience) as topics,
         ):
             self._work.prepare(connection)
+            offsets.uncount(connection, self._uncounted)
             ids = self._topics_there(topics, stop)
             if stop.is_set():
                 return
             group = self._group(ids)
             with closing(consumer(self._kafka, group, metadata_max_age_ms=1_000, **patience)) as reader:
-                reading = Reading(self._kafka, self._work, self._progress, connection, topics, reader, ids)
+                reading = Reading(
+                    self._kafka, self._work, self._progress, connection, topics, reader, ids, self._uncounted
+                )
                 self.is_connected = True
                 reading.run(stop)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kafka import TopicPartition
+    from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 
@@ -74,3 +75,18 @@ def move(
     cursor.execute(_MOVE, [list(column) for column in zip(*moves, strict=True)])
     if cursor.rowcount != len(moves):
         raise Overtaken
+
+
+_UNCOUNT = """
+    UPDATE consumer_offsets SET attempts = attempts - 1
+    WHERE topic_id = %s AND partition = %s AND next_offset = %s AND attempts = %s
+"""
+
+
+def uncount(connection: Connection, counted: dict[TopicPartition, Position]) -> None:
+    """Take the last attempt at each of these back, where it still counts; then `counted` is empty."""
+    with connection, connection.cursor() as cursor:
+        for partition, position in counted.items():
+            key = (position.topic_id, partition.partition)
+            cursor.execute(_UNCOUNT, (*key, position.next_offset, position.attempts))
+    counted.clear()

@@ -23,12 +23,13 @@ from rebook.moments import parse_moment
 if TYPE_CHECKING:
     import threading
 
-    from kafka import KafkaAdminClient, KafkaConsumer
+    from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
     from rebook.batches import Arrivals
     from rebook.consumer import Work
     from rebook.kafka import KafkaSettings
+    from rebook.offsets import Position
     from rebook.progress import Progress
 
 log = structlog.get_logger()
@@ -59,6 +60,7 @@ class Reading:
         admin: KafkaAdminClient,
         reader: KafkaConsumer,
         ids: dict[str, str],
+        uncounted: dict[TopicPartition, Position],
     ) -> None:
         self._settings = settings
         self._work = work
@@ -70,7 +72,7 @@ class Reading:
         self._assignment = Assignment(reader, admin, connection, topics, ids)
         handle_all = work.handle_all or parking.one_by_one(work.handle)
         positions = self._assignment.positions
-        self._batches = Batches(connection, positions, work.handle, handle_all, work.forget)
+        self._batches = Batches(connection, positions, work.handle, handle_all, work.forget, uncounted)
         self._look_at_s = 0.0
         self._complete_since_s: float | None = None
 

@@ -227,6 +227,28 @@ def test_an_event_that_ends_the_process_each_time_is_parked_in_the_end(bench):
     assert parked[1][0] == "queued"
 
 
+@pytest.mark.parametrize("trouble", ["gives up", "is gone"])
+def test_trouble_of_the_database_is_no_attempt_at_an_event(bench, trouble):
+    bench.create(BOOKINGS)
+    tried: list[int] = []
+
+    def troubled(event: Event, cursor: Cursor) -> None:
+        tried.append(event.sequence)
+        if len(tried) == 1 and trouble == "gives up":
+            cursor.execute("SET LOCAL statement_timeout = 1; SELECT pg_sleep(10)")
+        if len(tried) == 1:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        if len(tried) == 2:
+            attempts.extend(bench.rows("SELECT max(attempts) FROM consumer_offsets"))
+        remember(event, cursor)
+
+    attempts: list[tuple[int]] = []
+    with bench.reading(troubled):
+        bench.send(event("a", 1))
+        bench.until_versions(a=1)
+    assert attempts == [(1,)]
+
+
 def test_a_parked_event_that_is_released_goes_on_with_all_that_waited_behind_it(bench):
     bench.create(BOOKINGS)
     bench.send(event("a", 1), event("a", 2, POISON), event("a", 3))
