@@ -118,7 +118,12 @@ class Assignment:
         return {partition: records for partition, records in polled.items() if partition in self.positions}
 
     def lag_events(self) -> int | None:
-        """How many events are still to be read; None until Kafka has told of each partition."""
+        """How many events are still to be read; None while members agree who reads what, or Kafka tells too little.
+
+        A member that stands by has no partition, and so nothing to read.
+        """
+        if not self._is_settled:
+            return None
         ends = {partition: self._end(partition) for partition in self.positions}
         known = [max(0, end - self.positions[p].next_offset) for p, end in ends.items() if end is not None]
         return sum(known) if len(known) == len(ends) else None

@@ -19,7 +19,12 @@ _FORGOTTEN_AFTER = "1 hour"
 
 @dataclass
 class Progress:
-    """One worker process, from its start on."""
+    """One worker process, from its start on.
+
+    Attributes:
+        is_informed: whether it knows now how far behind it is. While it joins its group, perhaps after an outage, it
+            may have missed anything, and does not count as caught up.
+    """
 
     worker: str
     instance: str = field(default_factory=lambda: str(uuid4()))
@@ -27,6 +32,7 @@ class Progress:
     caught_up_at: datetime | None = None
     lag_events: int = 0
     lag_s: float = 0.0
+    is_informed: bool = False
 
     def write(self, cursor: Cursor) -> None:
         """Say so in the table; what was last said by workers long gone is forgotten."""
@@ -34,12 +40,13 @@ class Progress:
             "DELETE FROM workers WHERE worker = %s AND seen_at < now() - %s::interval",
             (self.worker, _FORGOTTEN_AFTER),
         )
+        caught_up_at = self.caught_up_at if self.is_informed else None
         cursor.execute(
             "INSERT INTO workers (worker, instance, started_at, seen_at, caught_up_at, lag_events, lag_s) "
             "VALUES (%s, %s, %s, now(), %s, %s, %s) ON CONFLICT (worker, instance) DO UPDATE SET "
             "seen_at = now(), caught_up_at = excluded.caught_up_at, lag_events = excluded.lag_events, "
             "lag_s = excluded.lag_s",
-            (self.worker, self.instance, self.started_at, self.caught_up_at, self.lag_events, self.lag_s),
+            (self.worker, self.instance, self.started_at, caught_up_at, self.lag_events, self.lag_s),
         )
 
     def end(self, cursor: Cursor) -> None:
@@ -50,7 +57,7 @@ class Progress:
 
 
 def status(cursor: Cursor, worker: str) -> tuple[bool, dict[str, Any]]:
-    """Whether the service's worker does its job and has caught up once since it started; and the facts."""
+    """Whether all of the service's workers do their job and have caught up once since they started; and the facts."""
     cursor.execute(
         "SELECT count(*), bool_and(caught_up_at IS NOT NULL), max(lag_events), max(lag_s), max(seen_at) "
         "FROM workers WHERE worker = %s AND seen_at > now() - make_interval(secs => %s)",

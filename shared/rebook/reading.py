@@ -126,6 +126,7 @@ class Reading:
         lag = self._assignment.lag_events()
         self._progress.lag_events = lag or 0
         self._progress.lag_s = self._age_s() if lag else 0.0
+        self._progress.is_informed = self._assignment.is_complete and lag is not None
         if not self._assignment.is_complete:
             self._complete_since_s = None
         elif self._complete_since_s is None:

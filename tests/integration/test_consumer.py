@@ -394,14 +394,25 @@ def test_it_goes_on_after_kafka_was_away(bench, kafka):
     with bench.reading():
         bench.send(event("a", 1))
         bench.until_versions(a=1)
+        until(bench.healthy, 20)
         kafka.stop()
         until(lambda: not bench.facts()["instances"], 20, "silence")
         kafka.start()
         bench.create(BOOKINGS)  # the embedded broker forgets
         bench.refresh()
         bench.send(event("a", 1), event("a", 2))
-        bench.until_versions(a=2)
+        until(bench.healthy, 40)
+        assert bench.versions() == {"a": 2}, "well before it knew what it had missed"
     assert len(bench.applied()) == 2
+
+
+def test_a_member_without_partitions_stands_by_and_keeps_nobody_from_being_well(bench):
+    bench.create(TEAM)  # of one partition
+    with bench.reading(topics=(TEAM,)), bench.reading(topics=(TEAM,)):
+        until(lambda: bench.facts()["instances"] == 2 and bench.healthy(), 40)
+        bench.send(event("m", 1), topic=TEAM)
+        bench.until_versions(m=1)
+        assert bench.healthy()
 
 
 def test_an_offset_moves_only_from_where_it_was_read(bench):
