@@ -56,9 +56,7 @@ PROBLEMS: dict[str, Problem] = {
     "cutoff-passed": Problem(
         409, "It is too late to change this online", "Get in touch with the team: they can still change it."
     ),
-    "stale-version": Problem(
-        412, "The booking has changed meanwhile", "Look at how it stands now and decide again."
-    ),
+    "stale-version": Problem(412, "It has changed meanwhile", "Look at how it stands now and decide again."),
     "body-too-large": Problem(413, "The body is too large", "At most 64 KiB are read."),
     "unsupported-media-type": Problem(
         415, "The body is of the wrong kind", "Send `Content-Type: application/json`."

@@ -51,6 +51,7 @@ class Sessions:
             oldest_first, salt="rebook.session.v1", signer_kwargs=options
         )
         self._csrf = Signer(oldest_first, salt="rebook.csrf.v1", **options)  # type: ignore[arg-type]
+        self._secrets = Signer(oldest_first, salt="rebook.api-token.v1", **options)  # type: ignore[arg-type]
         self._max_age_s = idle_hours * 3600
         self._secure = secure
 
@@ -89,6 +90,10 @@ class Sessions:
     def csrf_token(self, session_id: str) -> str:
         """What a write made with this session repeats; for a login form, `session_id` is a random text."""
         return self._csrf.sign(session_id).decode()
+
+    def secret(self, session: Session, key: str) -> str:
+        """256 bits that only we can make; the same again for that session and key, so they need not be kept."""
+        return self._secrets.get_signature(f"{session.session_id} {key}").decode()
 
     def csrf_matches(self, session: Session, given: str) -> bool:
         """Whether the token was made for this session, with any key of the list."""

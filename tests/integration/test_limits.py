@@ -143,6 +143,19 @@ def test_a_limited_login_form_goes_back_to_its_page(client, address):
     assert answer.headers["Set-Cookie"].startswith("rebook_draft_")
 
 
+def test_a_session_that_a_new_password_ended_lets_nobody_guess_it_for_longer(limited, client, address):
+    accounts = limited.extensions["rebook_accounts"]
+    accounts.add("ivy@example.org", PASSWORD)
+    headers = {"X-Forwarded-For": address}
+    login = {"email": "ivy@example.org", "password": PASSWORD}
+    assert client.post("/v1/session", json=login, headers=headers).status_code == 204
+    typed = {"action": "password", "csrf_token": client.get_cookie("rebook_csrf").value}
+    accounts.set_password("ivy@example.org", "another horse")
+    for new in ("a guess!", "another horse"):  # which is right, and too late
+        answer = client.post("/scheduling/account", data={**typed, "new_password": new}, headers=headers)
+        assert answer.headers["Location"] == "/scheduling/account"
+
+
 def test_only_bookings_that_were_made_count_against_their_customer(client):
     customer = "ida@example.org"
     taken = {"starts_at": "2030-12-24T09:00:00Z"}

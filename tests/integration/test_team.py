@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from booking_command.settings import CommandSettings
 from booking_command.store import EventStore
 from rebook.settings import load
 from servers.command_side import ADA, MEETING_TYPE, PASSWORD
+from werkzeug.test import EnvironBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,6 +184,141 @@ def test_the_database_holds_no_password_and_no_token(settings, operator, member)
     assert member in text
     assert PASSWORD not in text
     assert token not in text
+
+
+def clicked_twice(client: FlaskClient, path: str, **typed: str) -> list[str]:
+    """Where two clicks on the same rendered form lead: both leave with the cookies that it was rendered with."""
+    names = ("rebook_session", "rebook_csrf")
+    cookies = {name: client.get_cookie(name).value for name in names}
+    typed |= {"csrf_token": cookies["rebook_csrf"], "idempotency_key": "one form"}
+    led = []
+    for _ in range(2):
+        for name, value in cookies.items():
+            client.set_cookie(name, value)
+        led.append(client.post(path, data=typed).headers["Location"])
+    return led
+
+
+def shown_token(app: Flask, client: FlaskClient) -> dict[str, str]:
+    """What the account page is given to show once."""
+    path = "/scheduling/account"
+    request = EnvironBuilder(path=path, headers={"Cookie": cookies_of(client, path)}).get_request()
+    return app.extensions["rebook_drafts"].read(request).typed
+
+
+def cookies_of(client: FlaskClient, path: str) -> str:
+    kept = [cookie for cookie in client._cookies.values() if cookie.path in {"/", path}]
+    return "; ".join(f"{cookie.key}={cookie.value}" for cookie in kept)
+
+
+def test_two_clicks_on_a_new_token_make_one_that_is_shown_and_works(app, settings, member):
+    client = logged_in(app, member)
+    first, second = clicked_twice(client, "/scheduling/account", action="issue-token", name="CRM")
+    assert first == second
+    assert token_works(app, shown_token(app, client)["token"])
+    with psycopg.connect(settings.database_url) as connection:
+        query = "SELECT count(*) FROM api_tokens JOIN credentials USING (member_id) WHERE email = %s"
+        assert connection.execute(query, (member,)).fetchone() == (1,)
+
+
+def test_one_form_makes_one_token_under_one_name_and_none_once_that_is_revoked(app, operator, member):
+    client = logged_in(app, member)
+    typed = {"action": "issue-token", "csrf_token": csrf(client), "idempotency_key": "one form"}
+    issued = client.post("/scheduling/account", data={**typed, "name": "CRM"})
+    token_id = shown_token(app, client)["id"]
+    assert issued.headers["Location"].endswith(token_id)
+    again = client.post("/scheduling/account", data={**typed, "name": "another"})
+    assert again.headers["Location"] == "/scheduling/account"
+    operator.revoke_token(operator.by_email(member), UUID(token_id))
+    again = client.post("/scheduling/account", data={**typed, "name": "CRM"})
+    assert again.headers["Location"] == "/scheduling/account"
+
+
+def test_the_same_form_in_another_session_makes_another_token(app, member):
+    tokens = set()
+    for client in (logged_in(app, member), logged_in(app, member)):
+        clicked_twice(client, "/scheduling/account", action="issue-token", name="CRM")
+        tokens.add(shown_token(app, client)["token"])
+    assert len(tokens) == 2
+    assert all(token_works(app, token) for token in tokens)
+
+
+def test_simultaneous_clicks_on_a_new_token_make_the_same_one(settings, member):
+    store = EventStore(settings.database_url, connections=8)
+    accounts = Accounts(store)
+    with ThreadPoolExecutor(8) as clicks:
+        issue = [
+            clicks.submit(accounts.issue_token, accounts.by_email(member), "CRM", "s" * 43) for _ in range(8)
+        ]
+    store.close()
+    assert len({one.result() for one in issue}) == 1
+
+
+def test_two_clicks_on_revoke_end_the_token_once(app, operator, member):
+    client = logged_in(app, member)
+    token_id, token = operator.issue_token(operator.by_email(member), "sync")
+    first, second = clicked_twice(client, "/scheduling/account", action="revoke-token", id=str(token_id))
+    assert first == second == f"/scheduling/account?done=token-revoked&token={token_id}"
+    assert not token_works(app, token)
+
+
+def test_two_clicks_on_a_new_password_change_it_once_and_stay_logged_in(app, operator, member):
+    here, elsewhere = (logged_in(app, member) for _ in range(2))
+    typed = {"action": "password", "current_password": PASSWORD, "new_password": ANOTHER}
+    first, second = clicked_twice(here, "/scheduling/account", **typed)
+    assert first == second == "/scheduling/account?done=password-changed"
+    assert may_act(here)
+    assert not may_act(elsewhere)
+    assert operator.log_in(member, ANOTHER).generation == 2
+
+
+def test_simultaneous_clicks_on_a_new_password_change_it_once(app, operator, member):
+    here = logged_in(app, member)
+    typed = {"action": "password", "current_password": PASSWORD, "new_password": ANOTHER}
+
+    def click() -> FlaskClient:
+        browser = app.test_client()
+        for name in ("rebook_session", "rebook_csrf"):
+            browser.set_cookie(name, here.get_cookie(name).value)
+        answer = browser.post("/scheduling/account", data={**typed, "csrf_token": csrf(here)})
+        assert answer.headers["Location"] == "/scheduling/account?done=password-changed"
+        return browser
+
+    with ThreadPoolExecutor(4) as clicks:
+        browsers = [clicks.submit(click) for _ in range(4)]
+    assert all(may_act(browser.result()) for browser in browsers)
+    assert operator.log_in(member, ANOTHER).generation == 2
+
+
+def test_an_ended_session_goes_on_for_nobody_who_does_not_know_the_new_password(app, member):
+    here, elsewhere = (logged_in(app, member) for _ in range(2))
+    typed = {"action": "password", "current_password": PASSWORD, "new_password": ANOTHER}
+    here.post("/scheduling/account", data={**typed, "csrf_token": csrf(here)})
+    for guess, token in (("a guess!", csrf(elsewhere)), (ANOTHER, "forged")):
+        typed |= {"new_password": guess, "csrf_token": token}
+        assert elsewhere.post("/scheduling/account", data=typed).headers["Location"] == "/scheduling/account"
+        assert not may_act(elsewhere)
+
+
+def test_two_clicks_on_saving_or_deleting_a_meeting_type_are_one(app, member):
+    client = logged_in(app, member)
+    path = "/scheduling/meeting-types"
+    typed = {"slug": "twice", "title": "Intro call", "duration_minutes": "30", "location": "Video"}
+    typed |= {
+        "host_name": "Hana",
+        "host_email": "hana@example.org",
+        "timezone": "UTC",
+        "mon": "09:00-17:00",
+    }
+    first, second = clicked_twice(client, path, **typed)
+    assert first == second == f"{path}?min_version=1&slug=twice&done=added"
+    changed = {**typed, "title": "Long call", "version": "1"}
+    first, second = clicked_twice(client, f"{path}/twice", **changed)
+    assert first == second == f"{path}?min_version=2&slug=twice&done=saved"
+    first, second = clicked_twice(client, f"{path}/twice", **typed, version="1")
+    assert first == second == f"{path}/twice"
+    first, second = clicked_twice(client, f"{path}/twice/delete", version="2")
+    assert first == second == f"{path}?min_version=3&slug=twice&done=deleted"
 
 
 def test_a_password_costs_who_guesses_it_what_owasp_asks_for_and_so_does_a_wrong_address(

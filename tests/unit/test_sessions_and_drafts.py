@@ -82,6 +82,17 @@ def test_a_csrf_token_belongs_to_one_session():
     assert not sessions.csrf_matches(other, token)
 
 
+def test_a_secret_can_be_made_again_for_its_session_and_key_and_by_nobody_else():
+    sessions, other = Sessions(KEYS, 12, secure=False), Session.begin(ADA.member_id, ADA.email, 1)
+    secret = sessions.secret(ADA, "key")
+    assert len(secret) == 43  # 256 bits, six to a letter
+    assert secret == Sessions(KEYS, 12, secure=False).secret(ADA, "key")
+    foreign = Sessions(("f" * 32,), 12, secure=False)
+    others = {sessions.secret(ADA, "another"), sessions.secret(other, "key"), foreign.secret(ADA, "key")}
+    assert len(others - {secret}) == 3
+    assert secret not in sessions.csrf_token(f"{ADA.session_id} key")
+
+
 def test_the_longest_notes_in_any_script_come_back_in_cookies_that_browsers_keep():
     letters = random.Random(7)
     notes = "".join(chr(letters.randrange(0x4E00, 0x9FA5)) for _ in range(1000))

@@ -11,7 +11,7 @@ import secrets
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -20,7 +20,7 @@ from rebook.problems import Refused, Unauthenticated, malformed
 from rebook.sessions import Session
 
 from booking_command.application import ATTEMPTS
-from booking_command.refusals import Busy, UnknownApiToken
+from booking_command.refusals import Busy, IdempotencyKeyReused, UnknownApiToken
 from booking_command.store import Statement, violated
 from booking_command.team import ApiToken, TeamMember
 
@@ -42,6 +42,7 @@ SET password_hash = excluded.password_hash, generation = excluded.generation
 _BEARER = """
 SELECT member_id, email FROM api_tokens JOIN credentials USING (member_id) WHERE sha256 = %s
 """
+_ISSUE = "INSERT INTO api_tokens (token_id, sha256, member_id) VALUES (%s, %s, %s)"
 _END = "INSERT INTO ended_sessions (session_id) VALUES (%s) ON CONFLICT DO NOTHING"
 _REMOVE = "DELETE FROM credentials WHERE member_id = %s"
 _REVOKE = "DELETE FROM api_tokens WHERE token_id = %s"
@@ -172,8 +173,29 @@ class Accounts:
             Refused: there is no such member.
         """
 
+        return self._set_password(lambda: self._present(email), password)
+
+    def change_password(self, member: Member, current: str, new: str) -> Session:
+        """Change one's own password.
+
+        Raises:
+            Refused: the current password is wrong, or not the current one any more.
+        """
+        row = self._store.appender.row(_MEMBER, (member.email,))
+        if row is None or not self._is_password(row["password_hash"], current):
+            raise _not_current()
+
+        def unchanged() -> TeamMember:
+            present = self._present(member.email)
+            if present.generation != row["generation"]:
+                raise _not_current()
+            return present
+
+        return self._set_password(unchanged, new)
+
+    def _set_password(self, find: Callable[[], TeamMember], password: str) -> Session:
         def changed() -> Change[TeamMember]:
-            member = self._present(email)
+            member = find()
             member.change_password()
             return Change(member, self._credentials(member, password))
 
@@ -181,38 +203,59 @@ class Accounts:
         assert member is not None
         return Session.begin(str(member.id), member.email, member.generation)
 
-    def change_password(self, member: Member, current: str, new: str) -> Session:
-        """Change one's own password.
+    def changed_before(self, session: Session, new: str) -> Session | None:
+        """A session like the one that went on when `session` ended by a change to this very password, if it did.
+
+        Whoever proves to know the password may log in anyway.
+        """
+        row = self._store.appender.row(_MEMBER, (session.email,))
+        if row is None or row["generation"] != session.generation + 1:
+            return None
+        known = self._is_password(row["password_hash"], new)
+        return Session.begin(str(row["member_id"]), row["email"], row["generation"]) if known else None
+
+    def issue_token(self, member: Member, name: str, secret: str = "") -> tuple[UUID, str]:
+        """A new API token's id, and the token itself, which is never shown again.
+
+        A `secret` of the caller's makes it: given once more, it answers the same without effect.
 
         Raises:
-            Refused: the current password is wrong.
+            IdempotencyKeyReused: the secret has made a token of another name.
+            UnknownApiToken: it has made one that was revoked since.
         """
-        row = self._store.appender.row(_MEMBER, (member.email,))
-        if row is None or not self._is_password(row["password_hash"], current):
-            raise malformed({"current_password": ["This is not your present password."]})
-        return self.set_password(member.email, new)
+        token = _TOKEN_PREFIX + (secret or secrets.token_urlsafe(32))
+        sha256 = _sha256(token)
+        token_id = ApiToken.id_of(sha256)
 
-    def issue_token(self, member: Member, name: str) -> tuple[UUID, str]:
-        """A new API token's id, and the token itself, which is never shown again."""
-        token = _TOKEN_PREFIX + secrets.token_urlsafe(32)
-        issued = ApiToken.issue(
-            uuid4(), name, _sha256(token), member_id=member.member_id, created_by=member.email
-        )
-        kept = "INSERT INTO api_tokens (token_id, sha256, member_id) VALUES (%s, %s, %s)"
-        self._store.append(issued, beside=[Statement(kept, (issued.id, _sha256(token), member.member_id))])
-        return issued.id, token
+        def issued() -> Change[ApiToken] | None:
+            known = self._store.find(ApiToken, token_id)
+            if known is None:
+                made = ApiToken.issue(
+                    token_id, name, sha256, member_id=member.member_id, created_by=member.email
+                )
+                return Change(made, Statement(_ISSUE, (token_id, sha256, member.member_id)))
+            if known.name != name:
+                raise IdempotencyKeyReused
+            if known.revoked:
+                raise UnknownApiToken
+            return None
 
-    def revoke_token(self, member: Member, token_id: UUID) -> None:
-        """End an API token, whoever made it.
+        self._settle(issued)
+        return token_id, token
+
+    def revoke_token(self, member: Member, token_id: UUID, *, again: bool = False) -> None:
+        """End an API token, whoever made it; `again` where one that was revoked before may be.
 
         Raises:
             UnknownApiToken: there is none of that id, or it was revoked before.
         """
 
-        def revoked() -> Change[ApiToken]:
+        def revoked() -> Change[ApiToken] | None:
             token = self._store.find(ApiToken, token_id)
             if token is None:
                 raise UnknownApiToken
+            if again and token.revoked:
+                return None
             token.revoke(actor=member.email)
             return Change(token, Statement(_REVOKE, (token_id,)))
 
@@ -261,6 +304,10 @@ class Accounts:
                 return self._hasher.verify(password_hash, password)
         except VerificationError:
             return False
+
+
+def _not_current() -> Refused:
+    return malformed({"current_password": ["This is not your present password."]})
 
 
 def _sha256(token: str) -> str:

@@ -48,9 +48,17 @@ class Offers:
         """Put a definition in force; the same one again changes nothing."""
         return self._settle(lambda: self._defined(slug, terms, actor, conditions))
 
+    def change(self, slug: str, terms: Terms, *, actor: str, conditions: Conditions) -> OfferReceipt:
+        """Put a form's definition in force; where it is, a second click has nothing left to do."""
+        return self._settle(lambda: self._changed(slug, terms, actor, conditions))
+
     def delete(self, slug: str, *, actor: str, conditions: Conditions) -> OfferReceipt:
         """Take a type off the offer; its bookings stay."""
         return self._settle(lambda: self._deleted(slug, actor, conditions))
+
+    def withdraw(self, slug: str, *, actor: str, conditions: Conditions) -> OfferReceipt:
+        """Take a type off the offer by its form; where it is off, a second click has nothing left to do."""
+        return self._settle(lambda: self._withdrawn(slug, actor, conditions))
 
     def _added(self, slug: str, terms: Terms, actor: str) -> tuple[MeetingType, bool]:
         offered = self._find(slug)
@@ -69,6 +77,20 @@ class Offers:
             return MeetingType.define(slug, terms, actor=actor), added
         offered.redefine(terms, actor=actor)
         return offered, added
+
+    def _changed(
+        self, slug: str, terms: Terms, actor: str, conditions: Conditions
+    ) -> tuple[MeetingType, bool]:
+        offered = self._find(slug)
+        if offered and not offered.deleted and offered.definition == terms.as_json():
+            return offered, False
+        return self._defined(slug, terms, actor, conditions)
+
+    def _withdrawn(self, slug: str, actor: str, conditions: Conditions) -> tuple[MeetingType, bool]:
+        offered = self._find(slug)
+        if offered and offered.deleted:
+            return offered, False
+        return self._deleted(slug, actor, conditions)
 
     def _deleted(self, slug: str, actor: str, conditions: Conditions) -> tuple[MeetingType, bool]:
         offered = self._find(slug)

@@ -90,6 +90,10 @@ class ApiToken(Stream):
         TOPIC = "ApiTokenRevoked"
         actor: str
 
+    @staticmethod
+    def id_of(sha256: str) -> UUID:
+        return uuid5(NAMESPACE, f"api-token:{sha256}")
+
     @classmethod
     def issue(cls, token_id: UUID, name: str, sha256: str, *, member_id: UUID, created_by: str) -> ApiToken:
         return cls.begin(

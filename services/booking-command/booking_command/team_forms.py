@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flask import Blueprint, Response, request
@@ -24,15 +24,19 @@ from booking_command.commands import (
     RescheduleSchema,
     ResendConfirmation,
 )
-from booking_command.forms import drafts, form, once, read, see_other, typed
+from booking_command.forms import KEY_FIELD, drafts, form, once, read, see_other, typed
 from booking_command.limits import limited_login
 from booking_command.requests import accounts, bookings, checked_slug, known_booking, known_token, offers
+
+if TYPE_CHECKING:
+    from rebook.sessions import Session
 
 blueprint = Blueprint("team_forms", __name__)
 
 _BOOKINGS = "/scheduling/bookings"
 _TYPES = "/scheduling/meeting-types"
 _ACCOUNT = "/scheduling/account"
+_PASSWORD = "password"  # noqa: S105 - the name of an action
 
 
 @form(blueprint, "/login")
@@ -98,7 +102,7 @@ def add_meeting_type() -> Response:
 @team_only
 def change_meeting_type(slug: str) -> Response:
     access().must_repeat_csrf_token()
-    receipt = offers().define(checked_slug(slug), _terms(), actor=acting().email, conditions=_known_version())
+    receipt = offers().change(checked_slug(slug), _terms(), actor=acting().email, conditions=_known_version())
     return _listed(slug, receipt.version, "saved")
 
 
@@ -106,15 +110,24 @@ def change_meeting_type(slug: str) -> Response:
 @team_only
 def delete_meeting_type(slug: str) -> Response:
     access().must_repeat_csrf_token()
-    receipt = offers().delete(slug, actor=acting().email, conditions=_known_version())
+    receipt = offers().withdraw(slug, actor=acting().email, conditions=_known_version())
     return _listed(slug, receipt.version, "deleted")
 
 
 @form(blueprint, "/scheduling/account")
-@team_only
 def account() -> Response:
+    try:
+        return _account()
+    except Refused:
+        if request.form.get("action") == _PASSWORD and (again := _changed_before()):
+            return again
+        raise
+
+
+@team_only
+def _account() -> Response:
     access().must_repeat_csrf_token()
-    actions = {"password": _change_password, "issue-token": _issue_token, "revoke-token": _revoke_token}
+    actions = {_PASSWORD: _change_password, "issue-token": _issue_token, "revoke-token": _revoke_token}
     act = actions.get(request.form.get("action", ""))
     if act is None:
         raise Refused(code="malformed-command")
@@ -124,14 +137,32 @@ def account() -> Response:
 def _change_password() -> Response:
     fields = read(NewPasswordSchema(), typed("current_password", "new_password"))
     session = accounts().change_password(acting(), fields["current_password"], fields["new_password"])
+    return _changed(session)
+
+
+@limited_login
+def _changed_before() -> Response | None:
+    """What the first of two clicks was answered: it made the password this one, and thereby ended this session."""
+    sessions = access().sessions
+    session = sessions.read(request)
+    if session is None or not sessions.csrf_matches(session, request.form.get(CSRF_FIELD, "")):
+        return None
+    going_on = accounts().changed_before(session, request.form.get("new_password", ""))
+    return _changed(going_on) if going_on else None
+
+
+def _changed(session: Session) -> Response:
     answer = see_other(f"{_ACCOUNT}?done=password-changed")
     access().sessions.write(answer, session)
     return answer
 
 
 def _issue_token() -> Response:
+    """A second click makes the same token out of the same key, and shows it again."""
     name = read(ApiTokenSchema(), typed("name"))["name"]
-    token_id, token = accounts().issue_token(acting(), name)
+    key, session = request.form.get(KEY_FIELD, ""), acting().session
+    secret = access().sessions.secret(session, key) if key and session else ""
+    token_id, token = accounts().issue_token(acting(), name, secret)
     answer = see_other(f"{_ACCOUNT}?done=token-issued&token={token_id}")
     shown_once = Draft("token-issued", "", typed={"id": str(token_id), "name": name, "token": token})
     drafts().write(answer, _ACCOUNT, shown_once)
@@ -140,7 +171,7 @@ def _issue_token() -> Response:
 
 def _revoke_token() -> Response:
     token_id = known_token(request.form.get("id", ""))
-    accounts().revoke_token(acting(), token_id)
+    accounts().revoke_token(acting(), token_id, again=True)
     return see_other(f"{_ACCOUNT}?done=token-revoked&token={token_id}")
 
 
