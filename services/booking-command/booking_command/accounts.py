@@ -172,7 +172,6 @@ class Accounts:
         Raises:
             Refused: there is no such member.
         """
-
         return self._set_password(lambda: self._present(email), password)
 
     def change_password(self, member: Member, current: str, new: str) -> Session:
