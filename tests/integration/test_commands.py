@@ -571,7 +571,7 @@ def test_adding_a_meeting_type_by_form_never_replaces_another_and_a_double_click
     other = client.post(page, data={**typed, "title": "Another"})
     draft = draft_of(command_app, other, page)
     assert (other.headers["Location"], list(draft.errors), draft.typed["title"]) == (
-        page,
+        f"{page}?add=1",
         ["slug"],
         "Another",
     )

@@ -325,6 +325,15 @@ def test_a_form_sent_after_the_session_ended_comes_back_filled_in_after_the_logi
     assert "There is no such meeting type" in shown(member, "/scheduling/meeting-types/gone", 404)
 
 
+def test_a_refused_new_meeting_type_waits_behind_add_and_the_list_stays_in_reach(site, member):
+    page = "/scheduling/meeting-types"
+    refused(site, member, page, Draft("malformed-command", "", {}, {"title": "Second call"}))
+    for path in (page, f"{page}?done=saved"):
+        assert "<h1>Meeting types</h1>" in shown(member, path)
+    for _ in range(2):
+        assert 'value="Second call"' in shown(member, f"{page}?add=1")
+
+
 def test_hours_are_drawn_as_they_are_typed_and_what_is_wrong_with_them_is_said(member):
     path = (
         "/scheduling/meeting-types?preview=1&timezone=Europe/Berlin&duration_minutes=45&slot_step_minutes=30"

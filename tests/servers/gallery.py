@@ -136,7 +136,9 @@ TEAM_STATES = [
     State("types-empty", _TYPES, site=EMPTY).for_team(),
     State("type-add", f"{_TYPES}?add=1").for_team(),
     State(
-        "type-add-refused", _TYPES, draft=refused("malformed-command", "", _BAD_TYPE, **_TYPED_TYPE)
+        "type-add-refused",
+        f"{_TYPES}?add=1",
+        draft=refused("malformed-command", "", _BAD_TYPE, **_TYPED_TYPE),
     ).for_team(),
     State("type-edit", f"{_TYPES}/intro-call").for_team(),
     State(

@@ -39,7 +39,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 KEY_FIELD = "idempotency_key"
 _NEVER_KEPT = {CSRF_FIELD, KEY_FIELD, "password", "current_password", "new_password"}
 
-_PAGES: dict[str, str] = {}  # endpoint -> the page that its form stands on
+_PAGES: dict[str, tuple[str, str]] = {}  # endpoint -> the page of its form, and the query it needs
 
 blueprint = Blueprint("forms", __name__)
 
@@ -48,8 +48,12 @@ def drafts() -> Drafts:
     return cast("Drafts", current_app.extensions["rebook_drafts"])
 
 
-def form(blueprint: Blueprint, rule: str, page: str | None = None) -> Callable[[F], F]:
-    """Take a form's POSTs at `rule`; refused ones go back to `page` (by default the form's own address)."""
+def form(blueprint: Blueprint, rule: str, page: str | None = None, query: str = "") -> Callable[[F], F]:
+    """Take a form's POSTs at `rule`; refused ones go back to `page` (by default the form's own address).
+
+    Args:
+        query: what the page's address needs besides, such as `?add=1`, to show the form.
+    """
     shown_at = (page or rule).replace("<", "{").replace(">", "}")
 
     def decorate(view: F) -> F:
@@ -60,7 +64,7 @@ def form(blueprint: Blueprint, rule: str, page: str | None = None) -> Callable[[
             return answer
 
         blueprint.post(rule)(handled)
-        _PAGES[f"{blueprint.name}.{view.__name__}"] = shown_at
+        _PAGES[f"{blueprint.name}.{view.__name__}"] = shown_at, query
         return view
 
     return decorate
@@ -68,12 +72,12 @@ def form(blueprint: Blueprint, rule: str, page: str | None = None) -> Callable[[
 
 def refused(refusal: Refused) -> Response | None:
     """Send a refused form back to its page with what was typed; None where the request was no form."""
-    page = _PAGES.get(request.endpoint or "")
-    if page is None:
+    page, query = _PAGES.get(request.endpoint or "", ("", ""))
+    if not page:
         return None
     path = page.format(**(request.view_args or {}))
     kept = {name: value for name, value in _readable().items() if name not in _NEVER_KEPT}
-    answer = see_other(quote(path))  # decoded, it may hold what no header can
+    answer = see_other(quote(path) + query)  # decoded, it may hold what no header can
     errors = {name: said for name, said in (refusal.errors or {}).items() if name != KEY_HEADER}
     drafts().write(answer, path, Draft(refusal.code, refusal.detail, errors, kept))
     return answer

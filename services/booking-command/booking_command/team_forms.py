@@ -89,7 +89,7 @@ def resend_confirmation(booking_id: str) -> Response:
     return _shown(bookings().resend_confirmation(command, once()).version, booking_id, "resent")
 
 
-@form(blueprint, "/scheduling/meeting-types")
+@form(blueprint, "/scheduling/meeting-types", query="?add=1")
 @team_only
 def add_meeting_type() -> Response:
     access().must_repeat_csrf_token()

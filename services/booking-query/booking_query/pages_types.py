@@ -37,8 +37,8 @@ def listed() -> str:
         reading.wait_for_type(request.args["slug"])
     if "preview" in request.args:
         return draw("hours_preview.html", preview=_preview(request.args))
-    draft = reading.draft()
-    if draft or "add" in request.args:
+    if "add" in request.args:
+        draft = reading.draft()
         start = usual_fields(team().require().email, shown_zone(detected_zone(), reading.usual_zone()).key)
         form = Form.of(draft, LABELS, {} if draft else start)
         return draw("meeting_types.html", form=form, week_days=WEEK_DAYS, preview=_preview(form.values))
