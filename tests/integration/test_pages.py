@@ -334,6 +334,32 @@ def test_a_refused_new_meeting_type_waits_behind_add_and_the_list_stays_in_reach
         assert 'value="Second call"' in shown(member, f"{page}?add=1")
 
 
+def test_what_was_typed_over_one_version_never_passes_for_a_change_of_the_next(site, member):
+    page = "/scheduling/meeting-types/intro-call"
+    site.define(2, title="Changed by another")
+    refused(site, member, page, Draft("malformed-command", "", {}, {"title": "Mine", "version": "1"}))
+    text = shown(member, page)
+    assert 'value="Mine"' in text
+    assert re.findall(r"name=\"version\" value=\"(\d+)\"", text) == ["1", "1"]
+
+
+def test_an_overtaken_change_is_kept_beside_what_stands_now(site, member):
+    page = "/scheduling/meeting-types/intro-call"
+    site.define(2, title="Changed by another", description="Two\nlines")
+    typed = {"title": "Mine", "description": "Two\r\nlines", "mon": "", "version": "1"}
+    refused(site, member, page, Draft("stale-version", "", {}, typed))
+    text = shown(member, page)
+    assert re.findall(r"<dt><a href=\"#(\w+)\">.+?<dd class=\"typed\">(.+?)</dd>", text) == [
+        ("title", "Changed by another"),
+        ("mon", "09:00-12:00"),
+    ]
+    assert 'value="Mine"' in text
+    assert re.findall(r"name=\"version\" value=\"(\d+)\"", text) == ["2", "2"]
+    fresh = shown(member, f"{page}?fresh=1")
+    assert 'role="alert"' not in fresh
+    assert 'value="Changed by another"' in fresh
+
+
 def test_hours_are_drawn_as_they_are_typed_and_what_is_wrong_with_them_is_said(member):
     path = (
         "/scheduling/meeting-types?preview=1&timezone=Europe/Berlin&duration_minutes=45&slot_step_minutes=30"

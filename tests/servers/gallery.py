@@ -65,6 +65,7 @@ def refused(code: str, detail: str = "", errors: dict[str, list[str]] | None = N
 
 _BAD_ADDRESS = {"customer.email": ["Not an e-mail address."]}
 _BAD_TYPE = {"weekly_hours.mon.0.1": ["Not a time of day such as 09:00."], "title": ["Please fill this in."]}
+_TYPED_OVER = {"version": "1", "title": "A first call", "description": "No hurry.", "fri": ""}
 _TYPED_TYPE = {"title": "", "slug": "intro-call", "mon": "9 to 5", "timezone": "Europe/Berlin"}
 
 CUSTOMER_STATES = [
@@ -142,7 +143,9 @@ TEAM_STATES = [
     ).for_team(),
     State("type-edit", f"{_TYPES}/intro-call").for_team(),
     State(
-        "type-edit-stale", f"{_TYPES}/intro-call", draft=refused("stale-version", "Look again.")
+        "type-edit-stale",
+        f"{_TYPES}/intro-call",
+        draft=refused("stale-version", "Look again.", **_TYPED_OVER),
     ).for_team(),
     State("type-unknown", f"{_TYPES}/gone", status=404).for_team(),
     State("account", _ACCOUNT).for_team(),

@@ -66,6 +66,15 @@ def fields_of(meeting_type: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def standing_otherwise(typed: Mapping[str, str], standing: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What stands now where something else was typed: name and label of the field, and what it holds."""
+    return [
+        (name, label, standing[name])
+        for name, label in LABELS.items()
+        if name in standing and standing[name].splitlines() != typed[name].splitlines()  # browsers send CRLF
+    ]
+
+
 def usual_fields(email: str, timezone: str) -> dict[str, str]:
     """What the form for a new meeting type starts with: office hours, a usual length, the member as host."""
     return {

@@ -27,12 +27,14 @@ _TITLES = {
     "idempotency-key-reused": "This form was sent before",
     "unauthenticated": "That did not let you in",
     "logged-out": "You had been logged out",
+    "stale-version": "Somebody has changed this meanwhile",
     "token-issued": "",
 }
 _DETAILS = {
     "malformed-command": "Nothing has been changed yet.",
     "idempotency-key-reused": "It had other answers in it then. Check what it says now, and send it once more.",
     "logged-out": "Nothing was changed. Check what it says here, and send it once more.",
+    "stale-version": "What you sent has changed nothing. Look at how it stands now and decide again.",
     "csrf": "The page had been open for too long. Nothing was changed: send the form once more.",
 }
 _SAID = {"Missing data for required field.": "Please fill this in."}

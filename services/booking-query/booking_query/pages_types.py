@@ -11,7 +11,13 @@ from rebook.times import clock
 from booking_query import reading
 from booking_query.choosing import detected_zone
 from booking_query.credentials import team
-from booking_query.definition_fields import LABELS, WEEK_DAYS, fields_of, usual_fields
+from booking_query.definition_fields import (
+    LABELS,
+    WEEK_DAYS,
+    fields_of,
+    standing_otherwise,
+    usual_fields,
+)
 from booking_query.drawing import draw
 from booking_query.forms import Form
 from booking_query.hours_preview import Preview, preview
@@ -49,13 +55,17 @@ def listed() -> str:
 @blueprint.get("/<slug>")
 def edited(slug: str) -> str:
     definition = reading.meeting_type(slug)
-    form = Form.of(reading.draft(), LABELS, fields_of(definition))
+    draft = None if "fresh" in request.args else reading.draft()
+    standing = {**fields_of(definition), "version": str(definition["version"])}
+    form = Form.of(draft, LABELS, standing)
+    otherwise = standing_otherwise(form.values, standing) if draft and draft.code == "stale-version" else None
     return draw(
         "meeting_type.html",
         type={**type_view(definition, reading.public_url()), "next_starts": list(_next_starts(definition))},
         form=form,
         preview=_preview(form.values),
-        version=definition["version"],
+        standing=otherwise,
+        version=form.value("version") if otherwise is None else standing["version"],
         week_days=WEEK_DAYS,
     )
 
