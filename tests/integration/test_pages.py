@@ -311,6 +311,16 @@ def test_a_refused_logout_says_so_once_on_the_page_it_comes_back_to(site, member
     assert "The form has gone stale" not in shown(member, "/scheduling/bookings")
 
 
+def test_a_refused_resend_says_so_once_and_never_beside_a_later_success(site, member):
+    page = f"/scheduling/bookings/{site.confirm('ada', '2030-11-05T09:00:00Z')}"
+    refused(site, member, page, Draft("csrf", "Stale."))
+    assert "The form has gone stale" in shown(member, page)
+    site.move("ada", "2030-11-06T09:00:00Z")
+    moved = shown(member, f"{page}?min_version=2&done=moved")
+    assert "The meeting has moved" in moved
+    assert "The form has gone stale" not in moved
+
+
 def test_a_form_sent_after_the_session_ended_comes_back_filled_in_after_the_login(site, member):
     page = f"/scheduling/bookings/{site.confirm('ada', '2030-11-05T09:00:00Z')}/cancel"
     refused(

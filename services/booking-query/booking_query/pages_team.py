@@ -31,17 +31,14 @@ blueprint = framed(Blueprint("team_bookings", __name__, url_prefix=BOOKINGS))
 @blueprint.get("")
 def listed() -> Response:
     where = zone_for(detected_zone(), reading.usual_zone())
-    answer = make_response(draw_list(State.of(request.args), where))
-    if reading.draft():
-        reading.drafts().clear(answer, BOOKINGS)  # the list is looked at often: once is enough
-    return answer
+    return _with_refusal_once(draw_list(State.of(request.args), where))
 
 
 @blueprint.get("/<booking_id>")
-def booking(booking_id: str) -> str:
+def booking(booking_id: str) -> Response:
     view, where = _booking(booking_id)
     notice = after_team(just_done(request.args, view["version"]), view["customer_name"])
-    return _draw_booking(view, where, notice=notice, form=Form.of(reading.draft(), {}))
+    return _with_refusal_once(_draw_booking(view, where, notice=notice, form=Form.of(reading.draft(), {})))
 
 
 @blueprint.get("/<booking_id>/reschedule")
@@ -71,6 +68,14 @@ def _draw_booking(view: dict[str, Any], where: ZoneInfo, **facts: Any) -> str:
     lines = [history_line(entry, where) for entry in queries().history(view["booking_id"])]
     base = _base(view["booking_id"])
     return draw("booking.html", booking=view, base=base, history=lines, where=where, **facts)
+
+
+def _with_refusal_once(page: str) -> Response:
+    """A page that is looked at often: the refusal of a form without fields is not said again."""
+    answer = make_response(page)
+    if reading.draft():
+        reading.drafts().clear(answer, request.path)
+    return answer
 
 
 def _base(booking_id: object) -> str:
