@@ -296,6 +296,17 @@ def test_the_list_keeps_its_state_in_the_address(site, member):
     assert "No upcoming booking matches" in shown(member, "/scheduling/bookings?q=nobody")
 
 
+def test_a_page_behind_the_lists_end_says_that_nothing_follows_and_leads_to_the_first(site, member):
+    for number in range(31):
+        site.confirm(f"c{number:02}", f"2030-11-{number // 8 + 10}T{number % 8 + 8:02}:00:00Z")
+    text = shown(member, "/scheduling/bookings?timezone=Asia/Tokyo")
+    following = re.search(r"href=\"([^\"]+)\" rel=\"next\"", text)[1].replace("&amp;", "&")
+    site.cancel("c30")
+    rest = shown(member, following)
+    assert "No more bookings follow" in rest
+    assert 'href="/scheduling/bookings?filter=upcoming&amp;timezone=Asia%2FTokyo">First page<' in rest
+
+
 def test_the_list_is_narrowed_by_host_and_says_what_an_address_that_makes_no_sense_is(site, member):
     site.confirm("bea", "2030-11-11T08:00:00Z", host={"name": "Bo", "email": "bo@example.org"})
     site.confirm("cleo", "2030-11-11T09:00:00Z")

@@ -127,6 +127,13 @@ def _tabs(state: State) -> list[dict[str, Any]]:
 
 
 def _empty(state: State) -> dict[str, str]:
+    if state.cursor:
+        return {
+            "title": "No more bookings follow",
+            "text": "Those that were here have moved to another place in the list, or to another tab.",
+            "href": state.link(),
+            "link": "First page",
+        }
     if state.is_narrowed:
         return {
             "title": f"No {FILTERS[state.filter].lower()} booking matches",
