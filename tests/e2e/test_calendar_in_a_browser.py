@@ -64,6 +64,15 @@ def test_keys_lead_into_other_months_and_the_live_region_tells_of_them(calendar)
     expect(calendar.locator("[data-date='2030-11-04']")).to_be_focused()
 
 
+def test_where_the_months_end_the_focus_goes_from_the_arrow_to_the_days(calendar):
+    for month in ("December 2030", "January 2031"):
+        calendar.get_by_role("link", name=f"Next month: {month}").focus()
+        calendar.keyboard.press("Enter")
+        expect(calendar.get_by_role("heading", name=month)).to_be_visible()
+        is_last = month == "January 2031"
+        expect(calendar.locator(".grid [tabindex='0']" if is_last else "#next-month")).to_be_focused()
+
+
 def test_enter_and_space_choose_a_day_and_a_day_without_times_cannot_be_chosen(calendar):
     tab_to_the_grid(calendar)
     for key, day, name in (

@@ -28,7 +28,7 @@ async function show(url, refocus) {
     for (const name of parts) part(name).replaceWith(document.adoptNode(part(name, page)));
     history.replaceState(null, "", url);
     begin();
-    (refocus?.() ?? (focused ? document.getElementById(focused) : null))?.focus();
+    focusAgain(refocus?.() ?? (focused ? document.getElementById(focused) : null));
     status.textContent = part("month").dataset.says;
   } catch {
     location.assign(url);
@@ -49,6 +49,12 @@ function begin() {
   }
   const first = table.querySelector("[aria-current]") ?? table.querySelector("a") ?? table.querySelector("[data-date]");
   first.tabIndex = 0;
+}
+
+/** Give an element the focus back, or the day that Tab leads to where it can have none: an arrow at the ends. */
+function focusAgain(element) {
+  element?.focus();
+  if (element && document.activeElement !== element) grid().querySelector('[tabindex="0"]').focus();
 }
 
 function focusDay(date) {
