@@ -73,6 +73,16 @@ def test_the_team_finds_a_booking_by_every_filter(stack, team, member):
     expect(member.get_by_role("heading", name="No past booking matches")).to_be_visible()
 
 
+def test_choosing_a_zone_for_the_list_goes_nowhere_before_the_button_is_pressed(member):
+    member.get_by_label("Times are shown in").select_option("Asia/Tokyo")
+    change = member.get_by_role("button", name="Change")
+    expect(change).to_be_visible()
+    assert "timezone=" not in member.url
+    change.click()
+    member.wait_for_url("**timezone=Asia%2FTokyo")
+    expect(member.get_by_label("Times are shown in")).to_have_value("Asia/Tokyo")
+
+
 def test_the_team_opens_moves_resends_and_cancels_a_booking(stack, smtp, team, member):
     offered, ada = team.offer(), somebody()
     booking = offered.book(offered.start(), ada).json()

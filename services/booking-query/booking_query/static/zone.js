@@ -30,6 +30,5 @@ export function submitOnChange(submit) {
 if (!document.querySelector("[data-picker]")) {
   const wasDifferent = differs() && !document.cookie.includes("rebook_timezone=");
   remember();
-  submitOnChange((form) => form.requestSubmit());
   if (wasDifferent && document.cookie.includes("rebook_timezone=")) location.reload();
 }
