@@ -10,14 +10,17 @@ async function draw() {
   const turn = ++newest;
   const asked = new URLSearchParams({ preview: 1 });
   for (const name of decides) asked.set(name, form.elements[name].value);
-  try {
-    const answer = await fetch(`/scheduling/meeting-types?${asked}`, { headers: { Accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const drawn = page.querySelector('[data-part="preview"]');
-    if (drawn && turn === newest) form.querySelector('[data-part="preview"]').replaceWith(document.adoptNode(drawn));
-  } catch {
-    // the drawing stays as it was; saving tells what is wrong
-  }
+  const drawn = await drawing(asked).catch(() => null);
+  if (turn !== newest) return;
+  if (drawn) form.querySelector('[data-part="preview"]').replaceWith(document.adoptNode(drawn));
+  form.querySelector("[data-outdated]").hidden = Boolean(drawn);
+}
+
+/** The server's drawing; null where it has none to give, as for hours too long for an address. */
+async function drawing(asked) {
+  const answer = await fetch(`/scheduling/meeting-types?${asked}`, { headers: { Accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return page.querySelector('[data-part="preview"]');
 }
 
 form.addEventListener("input", (event) => {
