@@ -355,6 +355,17 @@ def test_a_refused_new_meeting_type_waits_behind_add_and_the_list_stays_in_reach
         assert 'value="Second call"' in shown(member, f"{page}?add=1")
 
 
+def test_the_hours_of_each_day_are_described_by_how_hours_are_typed(site, member):
+    page = "/scheduling/meeting-types"
+    errors = {"weekly_hours.mon.0.1": ["Not a time of day."]}
+    refused(site, member, page, Draft("malformed-command", "", errors, {"mon": "9 to 5"}))
+    text = shown(member, f"{page}?add=1")
+    assert re.findall(r"<input id=\"(...)\".+? aria-describedby=\"(hours-hint[^\"]*)\"", text) == [
+        ("mon", "hours-hint mon-error"),
+        *((day, "hours-hint") for day in ("tue", "wed", "thu", "fri", "sat", "sun")),
+    ]
+
+
 def test_what_was_typed_over_one_version_never_passes_for_a_change_of_the_next(site, member):
     page = "/scheduling/meeting-types/intro-call"
     site.define(2, title="Changed by another")

@@ -28,7 +28,6 @@ _TITLES = {
     "unauthenticated": "That did not let you in",
     "logged-out": "You had been logged out",
     "stale-version": "Somebody has changed this meanwhile",
-    "token-issued": "",
 }
 _DETAILS = {
     "malformed-command": "Nothing has been changed yet.",
