@@ -1,7 +1,9 @@
-"""Connections by psycopg2 on which every loss of the server is told alike.
+"""Connections by psycopg2 on which trouble of the server, and nothing else, is an `OperationalError`.
 
 libpq has several ways to find out that the server is gone. What it makes up itself where the server falls silent
 reaches psycopg2 without a code, and is raised as a bare `DatabaseError`; here it is an `OperationalError` as well.
+A value that is too large for an index is no trouble of the server, but psycopg2 takes it for one; here it is a
+`DataError`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from psycopg2 import extensions
+from psycopg2 import errors, extensions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,20 +46,22 @@ def savepoint(cursor: Cursor) -> Iterator[None]:
 
 class _Connection(extensions.connection):
     def commit(self) -> None:
-        with _losses_told():
+        with _trouble_told():
             super().commit()
 
 
 class _Cursor(extensions.cursor):
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as psycopg2 names it
-        with _losses_told():
+        with _trouble_told():
             super().execute(query, vars)
 
 
 @contextmanager
-def _losses_told() -> Iterator[None]:
+def _trouble_told() -> Iterator[None]:
     try:
         yield
+    except errors.ProgramLimitExceeded as error:
+        raise psycopg2.DataError(str(error)) from error
     except psycopg2.DatabaseError as error:
         if type(error) is psycopg2.DatabaseError:
             raise psycopg2.OperationalError(str(error)) from error

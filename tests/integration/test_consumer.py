@@ -212,6 +212,23 @@ def test_an_event_that_cannot_be_applied_parks_its_own_stream_only(bench):
     assert bench.facts()["dead_letters"] == 1
 
 
+def test_an_event_with_what_no_index_can_hold_is_parked_like_any_other_that_cannot_be_applied(bench):
+    bench.create(BOOKINGS)
+
+    def index(event: Event, cursor: Cursor) -> None:
+        if event.sequence == 2:
+            cursor.execute("CREATE TEMP TABLE long (text text PRIMARY KEY)")
+            cursor.execute(
+                "INSERT INTO long SELECT string_agg(md5(n::text), '') FROM generate_series(1, 999) n"
+            )
+        remember(event, cursor)
+
+    with bench.reading(index):
+        bench.send(event("a", 1), event("a", 2))
+        until(lambda: bench.rows("SELECT * FROM parked_events WHERE sequence = 2"), 10)
+    assert bench.rows("SELECT kind FROM parked_events") == [("error",)]
+
+
 def test_an_event_that_ends_the_process_each_time_is_parked_in_the_end(bench):
     bench.create(BOOKINGS)
     with bench.reading():
