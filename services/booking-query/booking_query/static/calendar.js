@@ -54,7 +54,7 @@ function begin() {
 /** Give an element the focus back, or the day that Tab leads to where it can have none: an arrow at the ends. */
 function focusAgain(element) {
   element?.focus();
-  if (element && document.activeElement !== element) grid().querySelector('[tabindex="0"]').focus();
+  if (element && document.activeElement !== element) grid().querySelector('[tabindex="0"]')?.focus();
 }
 
 function focusDay(date) {
