@@ -14,9 +14,11 @@ import psycopg2
 import pytest
 from bench.history import history
 from booking_query import schema
+from booking_query.replaying import Replay
 from booking_query.second_set import Hindered, SecondSet
+from kafka import TopicPartition
 from rebook import events
-from rebook.kafka import BOOKINGS, DEAD_LETTERS, DELIVERIES
+from rebook.kafka import BOOKINGS, DEAD_LETTERS, DELIVERIES, admin, producer, topic_ids
 from rebook.topic_reader import read_to_end
 from servers import doomed_rebuild
 from servers.query_side import event
@@ -333,3 +335,21 @@ def test_a_rebuild_before_the_first_migration_or_without_topics_says_what_is_mis
     assert refused.stderr == f"Error: There is no topic {topic}: whoever owns it makes it and fills it.\n"
     with pytest.raises(Hindered, match="migrate"):
         SecondSet(database("booking_query").owner_url, "rebuild")
+
+
+def test_no_partition_is_left_behind_while_others_are_read_on(read_side):
+    topic = read_side.settings.topic(BOOKINGS)
+    with closing(producer(read_side.settings)) as sender:
+        for number in range(12 * 1_500):
+            sender.send(topic, b"", partition=number % 12)
+        sender.flush()
+    with admin(read_side.settings) as topics:
+        ids = topic_ids(topics, [topic])
+    with (
+        closing(psycopg2.connect(read_side.fresh.url)) as connection,
+        Replay(read_side.settings, connection, ids, is_wanted=lambda _: False) as replay,
+    ):
+        for step in range(100, 1_501, 100):
+            replay.read_to({TopicPartition(topic, n): step - n * 5 for n in range(12)})
+        replay.read_to({TopicPartition(topic, n): 1_500 for n in range(12)})
+        assert {each.next_offset for each in replay.positions.values()} == {1_500}
