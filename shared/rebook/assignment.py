@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_PATIENCE_MS = 3_000  # for where partitions end
+
 
 class TopicsChanged(Exception):  # noqa: N818 - a fact, not a fault
     """A topic was made, or deleted and made anew: what is in flight may be of either, so a new session begins."""
@@ -125,6 +127,9 @@ class Assignment:
         if not self._is_settled:
             return None
         ends = {partition: self._end(partition) for partition in self.positions}
+        untold = [partition for partition, end in ends.items() if end is None]
+        if untold:  # what a fetch brings tells of the end, and where nothing is new it brings nothing
+            ends |= self._reader.end_offsets(untold, timeout_ms=_PATIENCE_MS)
         known = [max(0, end - self.positions[p].next_offset) for p, end in ends.items() if end is not None]
         return sum(known) if len(known) == len(ends) else None
 

@@ -86,9 +86,9 @@ class Replay:
             for number in self._reader.partitions_for_topic(topic)
         ]
         self._reader.assign(partitions)
-        self._reached: dict[TopicPartition, int] = {}
-        self._ends_told: dict[TopicPartition, int] = {}
         self._beginnings: dict[TopicPartition, int] = self._reader.beginning_offsets(partitions)
+        self._reached = dict(self._beginnings)
+        self._ends_told: dict[TopicPartition, int] = {}
         with self._connection, self._connection.cursor() as cursor:
             for partition in partitions:
                 self.positions[partition] = offsets.load(cursor, partition, self._ids[partition.topic])
@@ -198,7 +198,7 @@ class Replay:
         passed = {
             partition: self.positions[partition]
             for partition, target in targets.items()
-            if self.positions[partition].next_offset < target <= self._reached.get(partition, 0)
+            if self.positions[partition].next_offset < target <= self._reached[partition]
         }
         if not passed:
             return
