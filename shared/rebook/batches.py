@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
-import psycopg2
 import structlog
 
 from rebook import offsets, parking, stale_topics
 from rebook.cloudevents import NotAnEvent, event_of
 from rebook.events import CUSTOMER_ERASED
 from rebook.parking import ERROR, GAP, QUEUED, QUEUED_BEHIND, reason_of, stream_of
+from rebook.postgres import TROUBLE
 from rebook.topics import DEAD_LETTERS
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ log = structlog.get_logger()
 
 BATCH_MAX = 2_000  # records in one transaction
 ATTEMPTS_MAX = 6  # 2,000, 250, 31, 3, then one record twice
-_TROUBLE = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _SHRINK_BITS = 3  # each failed attempt makes the next batch an eighth as long
 _KILLED = "The process ended while it was applied."
 
@@ -113,7 +112,7 @@ class Batches:
         try:
             self._count(before, counted)
             return self._try(batch, before, counted)
-        except _TROUBLE:
+        except TROUBLE:
             self._uncount(counted)
             raise
 
@@ -126,7 +125,7 @@ class Batches:
                 moved = {partition: _moved(before[partition], batch[partition]) for partition in batch}
                 offsets.move(cursor, counted, moved)
                 self._give_up(cursor, batch) if hopeless else self._apply(cursor, batch)
-        except (*_TROUBLE, offsets.Overtaken):
+        except (*TROUBLE, offsets.Overtaken):
             raise
         except Exception as error:  # counted, tried again in smaller pieces, parked in the end
             self._failed(batch, error)
@@ -143,7 +142,7 @@ class Batches:
 
     def _uncount(self, counted: dict[TopicPartition, Position]) -> None:
         self._uncounted.update(counted)
-        with contextlib.suppress(*_TROUBLE):
+        with contextlib.suppress(*TROUBLE):
             offsets.uncount(self._connection, self._uncounted)
 
     def _failed(self, batch: Arrivals, error: Exception) -> None:

@@ -35,9 +35,9 @@ GAP, ERROR, QUEUED, UNREADABLE = "gap", "error", "queued", "unreadable"
 QUEUED_BEHIND = "An earlier event of its stream is parked."
 _WAITING = (GAP, ERROR, QUEUED)
 # What waits of one booking, for other statements to ask whether there is anything.
-OF_BOOKING = """
+OF_BOOKING = f"""
     SELECT FROM parked_events p
-    WHERE p.key = convert_to({booking_id}::text, 'UTF8') AND p.kind IN ('gap', 'error', 'queued')
+    WHERE p.key = convert_to({{booking_id}}::text, 'UTF8') AND p.kind IN {_WAITING}
 """
 _DRAIN_AT_ONCE = 100  # streams in one round of `retry_waiting`
 

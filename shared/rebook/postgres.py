@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 
+TROUBLE = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+)  # of the server or the connection, not of a value
+
+
 def connect(url: str, **options: Any) -> extensions.connection:
     """A new connection.
 

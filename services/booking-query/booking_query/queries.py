@@ -160,10 +160,8 @@ class Queries:
         return any(str(token["id"]) == token_id for token in self.api_tokens())
 
     def _booking(self, booking_id: UUID, min_version: int) -> dict[str, Any] | None:
-        for row in self._database.values(_BOOKING, (str(booking_id),)):
-            booking = booking_of(row)
-            return booking if booking["version"] >= min_version else None
-        return None
+        found = next(map(booking_of, self._database.values(_BOOKING, (str(booking_id),))), None)
+        return found if found and found["version"] >= min_version else None
 
     def _type(self, slug: str, min_version: int) -> Row | None:
         if "\0" in slug:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import psycopg2
 import structlog
 from rebook.cloudevents import Event, NotAnEvent, event_of
 from rebook.events import EMAIL_FAILED, EMAIL_SENT, EMAIL_SKIPPED, check
 from rebook.moments import format_moment, parse_moment
-from rebook.postgres import savepoint
+from rebook.postgres import TROUBLE, savepoint
 
 from notifier import delivery_events
 from notifier.deliveries import FAILED, SENT, SKIPPED
@@ -62,7 +61,7 @@ def taken_over(cursor: Cursor, records: list[ConsumerRecord]) -> int:
         with savepoint(cursor):
             events = [delivery_event_of(event_of(record.headers, record.value)) for record in records]
             return delivery_events.restore(cursor, [*filter(None, events)])
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+    except TROUBLE:
         raise
     except Exception as error:  # whatever it is, it must not keep letters from being sent
         if len(records) > 1:
