@@ -20,9 +20,12 @@ from rebook.health import PROBES, alive, measurements
 from rebook.problems import PROBLEMS, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
     from flask.typing import ResponseReturnValue
+
+    Headers = Callable[[str, str], dict[str, str]]
 
 log = structlog.get_logger()
 
@@ -76,17 +79,25 @@ class _App(Flask):
         return func
 
 
-def new_app(name: str, public_url: str, trusted_proxies: int, **options: Any) -> Flask:
-    """A Flask app that answers errors as problems and measures, logs and correlates every request."""
+def new_app(
+    name: str, public_url: str, trusted_proxies: int, headers: Headers | None = None, **options: Any
+) -> Flask:
+    """A Flask app that answers errors as problems and measures, logs and correlates every request.
+
+    Its answers have the headers that `headers(path, content type)` names unless their view has set them itself.
+    """
     app = _App(name, **options)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["PUBLIC_URL"] = public_url
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
     app.url_map.strict_slashes = False
     app.url_map.redirect_defaults = False  # no rule has any, and looking for them takes its time
-    app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-        app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
-    )
+    if trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
+        )
+    trust = _TRUST | (_HTTPS_ONLY if public_url.startswith("https:") else {})
+    _add_headers(app, lambda *answer: trust | headers(*answer) if headers else trust)
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Refused, refuse)
@@ -169,16 +180,27 @@ def _finish(response: Response) -> Response:
             **({"code": g.refused} if "refused" in g else {}),
         )
     response.headers["X-Correlation-Id"] = g.correlation_id
-    is_https = current_app.config["PUBLIC_URL"].startswith("https:")
-    add_missing(response, _TRUST | (_HTTPS_ONLY if is_https else {}))
     structlog.contextvars.clear_contextvars()
     return response
 
 
-def add_missing(response: Response, headers: Mapping[str, str]) -> None:
-    """Add the headers that an answer has not yet, all at once: one by one they would be looked for one by one."""
-    present = {name.title() for name in response.headers.keys()}  # noqa: SIM118 - iterating gives pairs
-    response.headers.extend({name: value for name, value in headers.items() if name.title() not in present})
+def _add_headers(app: Flask, wanted: Headers) -> None:
+    """Give every answer what is missing of its headers.
+
+    Outside of Flask, whose answers look at each header for what it may hold: that is a tenth of a short request.
+    """
+    inner = app.wsgi_app
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *failure: Any) -> Callable[[bytes], object]:
+            present = {name.lower(): value for name, value in headers}
+            asked = wanted(environ["PATH_INFO"], present.get("content-type", ""))
+            missing = [(name, value) for name, value in asked.items() if name.lower() not in present]
+            return start_response(status, headers + missing, *failure)
+
+        return inner(environ, start)
+
+    app.wsgi_app = answer  # type: ignore[method-assign]
 
 
 def refuse(refusal: Refused) -> ResponseReturnValue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -13,7 +14,7 @@ from uuid import uuid4
 import psycopg2
 from bench.history import history
 from booking_query import schema
-from booking_query.projector import NAME, TOPICS, Counts, collect_seldom, work
+from booking_query.projector import NAME, TOPICS, Counts, tune, work
 from kafka import TopicPartition
 from rebook.consumer import Consumer
 from rebook.events import TOPIC_OF
@@ -74,12 +75,13 @@ def replayed(chosen: KafkaSettings, tables: FreshDatabase, count: int) -> float:
                 if cursor.fetchone() == (count,):
                     stop.set()
 
-        thresholds = gc.get_threshold()
-        collect_seldom()
+        thresholds, turn_s = gc.get_threshold(), sys.getswitchinterval()
+        tune()
         began_s = time.monotonic()
         Consumer(chosen, tables.url, work(after_batch=look)).run(stop)
         took_s = time.monotonic() - began_s
         gc.set_threshold(*thresholds)
+        sys.setswitchinterval(turn_s)
         return took_s
 
 

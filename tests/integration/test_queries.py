@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from booking_query.bookings_list import Search
 from booking_query.projector import Counts
 from booking_query.waiting import PATIENCE_S
 from rebook import events
@@ -34,6 +35,27 @@ def test_each_filter_shows_its_bookings_in_its_order(some):
     assert some.names(filter="past") == ["Yesterday", "Before"]
     assert some.names(filter="cancelled") == ["Never"]
     assert some.names() == ["Never", "Soon", "Running", "Yesterday", "Before"]
+
+
+def test_every_part_of_a_name_and_an_address_finds_its_booking(site):
+    """Even though the index is asked for a few of the letters only."""
+    name, email = r"Jo O'Brien-Ångström_99% \\o Li", "Jo.obrien+x@Mail.Example.com"
+    site.confirm("jo", "2030-11-05T10:00:00Z", customer={"name": name, "email": email, "timezone": "UTC"})
+    site.confirm("other", "2030-11-05T11:00:00Z")
+    reading = site.app.extensions["rebook_queries"]
+    parts = {
+        text[first:last].upper()
+        for text in (name, email)
+        for first in range(len(text))
+        for last in range(first + 1, len(text) + 1)
+    }
+    expected = booking_id("jo")
+    missed = [
+        part
+        for part in sorted(parts)
+        if expected not in [found["booking_id"] for found in reading.bookings(Search(q=part)).items]
+    ]
+    assert not missed
 
 
 def test_terms_narrow_the_list(some):

@@ -15,7 +15,7 @@ from rebook.problems import Refused
 from rebook.sessions import Sessions
 from rebook.settings import load
 
-from booking_query import api, health, pages
+from booking_query import api, headers, health, pages
 from booking_query.answers import Json
 from booking_query.credentials import Links, Team
 from booking_query.database import Database
@@ -35,7 +35,9 @@ def create_app(settings: QuerySettings | None = None) -> Flask:
     settings = settings or load(QuerySettings)
     use_bundled_zones()
     logs.configure("booking-query")
-    app = web.new_app("booking_query", settings.public_url, settings.trusted_proxies, static_folder=None)
+    app = web.new_app(
+        "booking_query", settings.public_url, settings.trusted_proxies, headers.wanted, static_folder=None
+    )
     app.json = Json(app)
     _put_together(app, settings)
     for error in (psycopg2.OperationalError, psycopg2.InterfaceError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,9 @@ _NARROWED = {
     "to": "starts_at < %(to)s",
 }
 _INDEXED_LETTERS = 3  # what the index can look for
+_TELLING_LETTERS = 5
+_WORD = re.compile(r"[^\W_]+")
+_LETTERS = re.compile(r".{3}(?=.{3})|.{3,}")  # the last are up to five
 _ASCENDING = "(starts_at, booking_id) > (%(after_start)s, %(after_id)s)", "starts_at, booking_id"
 _DESCENDING = "(starts_at, booking_id) < (%(after_start)s, %(after_id)s)", "starts_at DESC, booking_id DESC"
 
@@ -156,11 +160,16 @@ def _values(search: Search, now: datetime) -> dict[str, Any]:
 
 
 def _pattern(text: str) -> str:
-    """LIKE's pattern for the index: what contains that text, of an address only what is before the @.
+    """LIKE's pattern for the index: the letters of the text's telling words, in threes, with anything between them.
 
-    The letters of a domain are in so many rows that the index would have to go through all of them.
+    Whatever contains the text matches it; the index goes through the rows of the rarest of these letters, and looks
+    for each of the others in every one of them. So it is given few, and none that are in rows without number: no
+    domain, no short name beside a long one, no beginning or end of a word, and each letter once.
     """
     local, _, _ = text.partition("@")
-    text = local if len(local) >= _INDEXED_LETTERS else text
-    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return f"%{escaped}%"
+    words = [word for word in _WORD.findall(local) if len(word) >= _INDEXED_LETTERS]
+    telling = [word for word in words if len(word) >= _TELLING_LETTERS] or words
+    if not telling:
+        escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        return f"%{escaped}%"
+    return f"%{'%'.join(letters for word in telling for letters in _LETTERS.findall(word))}%"

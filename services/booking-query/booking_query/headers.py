@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from flask import request
-from rebook import web
-
-if TYPE_CHECKING:
-    from flask import Response
-
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -17,6 +9,7 @@ _PAGE_POLICY = (
 _EVERYWHERE = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
 _MANAGE_PAGES = {
@@ -27,15 +20,14 @@ _MANAGE_PAGES = {
 _PRIVATE_PREFIXES = ("/scheduling", "/login")
 
 
-def protect(response: Response) -> Response:
-    """Add the headers that the view has not set itself; `rebook.web` adds those of every service."""
-    wanted = {**_EVERYWHERE, "Referrer-Policy": "same-origin"}
-    if request.path.startswith(("/manage/", "/v1/manage/")):
-        wanted |= _MANAGE_PAGES
-    elif request.path.startswith(_PRIVATE_PREFIXES):
-        wanted |= {"X-Robots-Tag": "noindex, nofollow"}
-    if response.mimetype == "text/html":
-        wanted["Content-Security-Policy"] = _PAGE_POLICY
-        wanted.setdefault("Cache-Control", "no-store")  # a page from a cache would bring back a used form
-    web.add_missing(response, wanted)
-    return response
+def wanted(path: str, content_type: str) -> dict[str, str]:
+    """The headers of an answer unless its view has set them itself; `rebook.web` adds those of every service."""
+    headers = dict(_EVERYWHERE)
+    if path.startswith(("/manage/", "/v1/manage/")):
+        headers |= _MANAGE_PAGES
+    elif path.startswith(_PRIVATE_PREFIXES):
+        headers |= {"X-Robots-Tag": "noindex, nofollow"}
+    if content_type.startswith("text/html"):
+        headers["Content-Security-Policy"] = _PAGE_POLICY
+        headers.setdefault("Cache-Control", "no-store")  # a page from a cache would bring back a used form
+    return headers

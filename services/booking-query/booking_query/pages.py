@@ -1,4 +1,4 @@
-"""Every page of Rebook: `blueprint` brings the views, the templates' helpers, the headers and the error pages."""
+"""Every page of Rebook: `blueprint` brings the views, the templates' helpers and the error pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from rebook import web
 
 from booking_query import (
     drawing,
-    headers,
     pages_account,
     pages_customer,
     pages_team,
@@ -29,7 +28,6 @@ def _equip(state: BlueprintSetupState) -> None:
     app = cast("Flask", state.app)
     drawing.equip(app)
     web.when_refused(app, problem_pages.shown)
-    app.after_request(headers.protect)
 
 
 for part in (

@@ -27,23 +27,28 @@ _HISTORY = """
     SELECT at, type, by, details FROM booking_history WHERE booking_id = %s
     ORDER BY at, (by = 'notifier'), sequence, event_id
 """
-_COUNTS = """
-    WITH ending AS (
-        SELECT ends_on, is_cancelled, bookings FROM booking_counts
-        UNION ALL SELECT ends_on, is_cancelled, change FROM booking_count_changes
-    ), today AS (
-        SELECT ends_on(%(now)s) AS date, (
-            SELECT count(*) FROM bookings
-            WHERE status <> 'cancelled' AND ends_on(ends_at) = ends_on(%(now)s) AND ends_at <= %(now)s
-              AND starts_at <= %(now)s AND starts_at >= date_trunc('day', %(now)s::timestamptz, 'UTC')
-                  - (SELECT make_interval(mins => max(duration_minutes)) FROM bookings)
-        ) AS past
-    )
-    SELECT coalesce(sum(bookings) FILTER (WHERE NOT is_cancelled AND ends_on >= date), 0) - past AS upcoming,
-           coalesce(sum(bookings) FILTER (WHERE NOT is_cancelled AND ends_on < date), 0) + past AS past,
-           coalesce(sum(bookings) FILTER (WHERE is_cancelled), 0) AS cancelled
-    FROM today LEFT JOIN ending ON true GROUP BY past
+_SUMS = """
+    SELECT sum({number}) AS bookings, sum({number}) FILTER (WHERE is_cancelled) AS cancelled,
+           sum({number}) FILTER (WHERE NOT is_cancelled AND ends_on >= ends_on(%(now)s)) AS from_today_on
+    FROM {table}
 """
+_COUNTS = f"""
+    WITH sums AS (
+        {_SUMS.format(number="bookings", table="booking_counts")}
+        UNION ALL {_SUMS.format(number="change", table="booking_count_changes")}
+    ), every AS (
+        SELECT coalesce(sum(bookings), 0) AS bookings, coalesce(sum(cancelled), 0) AS cancelled,
+               coalesce(sum(from_today_on), 0) AS from_today_on
+        FROM sums
+    ), today AS (
+        SELECT count(*) AS past FROM bookings
+        WHERE status <> 'cancelled' AND ends_on(ends_at) = ends_on(%(now)s) AND ends_at <= %(now)s
+          AND starts_at <= %(now)s AND starts_at >= date_trunc('day', %(now)s::timestamptz, 'UTC')
+              - (SELECT make_interval(mins => max(duration_minutes)) FROM bookings)
+    )
+    SELECT from_today_on - past AS upcoming, bookings - cancelled - from_today_on + past AS past, cancelled
+    FROM every, today
+"""  # noqa: S608 - names of tables and columns only
 _TYPES = """
     SELECT slug, version, definition FROM meeting_types WHERE deleted_at IS NULL
     ORDER BY definition->>'title', slug

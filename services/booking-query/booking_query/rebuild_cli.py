@@ -14,7 +14,7 @@ from rebook.kafka import KafkaError
 from rebook.settings import load
 
 from booking_query import rebuilding, verification
-from booking_query.projector import collect_seldom
+from booking_query.projector import tune
 from booking_query.second_set import Hindered
 from booking_query.settings import RebuildSettings
 
@@ -79,7 +79,7 @@ def _quietly() -> Iterator[None]:
     """Without log lines in between; what hinders is told in a sentence."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    collect_seldom()
+    tune()
     try:
         yield
     except Hindered as reason:

@@ -12,29 +12,47 @@ if TYPE_CHECKING:
     from booking_query.database import Row
 
 _MOMENTS_OF_MOVE = ("from", "from_ends_at", "to", "to_ends_at")
-_FACTS = (
+_LISTED = (
     *("booking_id", "version", "status", "meeting_type", "title", "location", "notes"),
     *("starts_at", "ends_at", "created_at", "updated_at", "reschedules", "cancelled_at", "cancel_reason"),
+    *("host_name", "host_email", "customer_name", "customer_email", "customer_timezone"),
 )
-_PEOPLE = ("host_name", "host_email", "customer_name", "customer_email", "customer_timezone")
 _TERMS = ("timezone", "duration_minutes", "reschedule_cutoff_minutes", "cancel_cutoff_minutes")
-LISTED_COLUMNS = ", ".join((*_FACTS, *_PEOPLE))
-BOOKING_COLUMNS = ", ".join((*_FACTS, *_PEOPLE, *_TERMS))
-_TERMS_FROM = len(_FACTS) + len(_PEOPLE)
+LISTED_COLUMNS = ", ".join(_LISTED)
+BOOKING_COLUMNS = ", ".join((*_LISTED, *_TERMS))
 
 
 def listed_of(row: Sequence[Any]) -> dict[str, Any]:
-    """A booking out of the values of LISTED_COLUMNS, or of what begins with them: the JSON's facts."""
-    booking = dict(zip(_FACTS, row, strict=False))
-    host_name, host_email, name, email, timezone = row[len(_FACTS) : _TERMS_FROM]
-    booking["host"] = {"name": host_name, "email": host_email}
-    booking["customer"] = {"name": name, "email": email, "timezone": timezone}
-    return booking
+    """A booking out of the values of LISTED_COLUMNS: the JSON's facts.
+
+    Spelled out, since a page has fifty of them: pairing names with values took more than twice as long.
+    """
+    booking_id, version, status, meeting_type, title, location, notes = row[:7]
+    starts_at, ends_at, created_at, updated_at, reschedules, cancelled_at, cancel_reason = row[7:14]
+    host_name, host_email, customer_name, customer_email, customer_timezone = row[14:]
+    return {
+        "booking_id": booking_id,
+        "version": version,
+        "status": status,
+        "meeting_type": meeting_type,
+        "title": title,
+        "location": location,
+        "notes": notes,
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "created_at": created_at,
+        "updated_at": updated_at,
+        "reschedules": reschedules,
+        "cancelled_at": cancelled_at,
+        "cancel_reason": cancel_reason,
+        "host": {"name": host_name, "email": host_email},
+        "customer": {"name": customer_name, "email": customer_email, "timezone": customer_timezone},
+    }
 
 
 def booking_of(row: Sequence[Any]) -> dict[str, Any]:
     """A booking out of the values of BOOKING_COLUMNS: the JSON's facts and the frozen terms."""
-    return listed_of(row) | dict(zip(_TERMS, row[_TERMS_FROM:], strict=True))
+    return listed_of(row[: len(_LISTED)]) | dict(zip(_TERMS, row[len(_LISTED) :], strict=True))
 
 
 def meeting_type_of(row: Row) -> dict[str, Any]:
