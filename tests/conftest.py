@@ -61,6 +61,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         kafka.begin()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what tests have measured."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _begun in config.stash:
         kafka, home = config.stash[_begun]

@@ -6,8 +6,6 @@ import pytest
 import requests
 from rebook.kafka import KafkaSettings, admin
 from rebook.settings import load
-from rebook_infra.ports import free_port
-from servers.local_stack import LocalStack
 from servers.people import Team, by_api, links, somebody
 from servers.waiting import until
 
@@ -73,28 +71,3 @@ def test_a_topic_deleted_under_everything_that_runs_loses_and_doubles_nothing(st
     until(lambda: len(smtp.letters(ada)) == 2, PATIENCE_S, "the letter about the move")
     stack.wait_ready()
     assert [len(smtp.letters(somebody)) for somebody in (ada, bob)] == [2, 1]
-
-
-def test_everything_stopped_and_started_again_goes_on_although_the_broker_forgot_its_topics(scratch, smtp):
-    variables = {"SMTP_HOST": smtp.host, "SMTP_PORT": str(smtp.port), "SMTP_SECURITY": "none"}
-    stack = LocalStack(scratch / "forgetful", free_port(), variables)
-    stack.start()
-    try:
-        team = Team.logged_in(stack)
-        offered, ada = team.offer(), somebody()
-        booking = offered.book(offered.start(), ada).json()
-        move, _ = links(smtp.wait_for(lambda letter: ada in letter.recipients))
-        until(lambda: len(team.emails(booking["booking_id"])) == 2, PATIENCE_S, "both letters in the history")
-        stack.restart()
-        assert team.listed("upcoming", offered) == [booking["booking_id"]]
-        to = {"starts_at": offered.start(2)}
-        assert requests.post(by_api(move), json=to, timeout=10).status_code == 200
-        smtp.wait_for(
-            lambda letter: ada in letter.recipients and "Rescheduled: " in letter.subject, PATIENCE_S
-        )
-        until(lambda: len(team.emails(booking["booking_id"])) == 4, PATIENCE_S, "four letters in the history")
-        assert [letter.subject.split(":")[0] for letter in smtp.letters(ada)] == ["Confirmed", "Rescheduled"]
-        history = [entry["type"] for entry in team.details(booking["booking_id"])["history"]]
-        assert history.count("confirmed") == history.count("rescheduled") == 1
-    finally:
-        stack.close()

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 import requests
+from rebook_infra.mailbox import Mailbox
 from rebook_infra.ports import free_port
 from servers.local_stack import LocalStack
+from servers.people import Team, by_api, somebody
 from servers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-START_WITHIN_S, STOP_WITHIN_S = 60.0, 10.0
+START_WITHIN_S, STOP_WITHIN_S, PATIENCE_S = 60.0, 10.0, 60.0
 
 
 @pytest.fixture(scope="module")
@@ -111,16 +113,36 @@ def has_not_ended(process: psutil.Process) -> bool:
         return False
 
 
-def test_sigterm_to_the_group_stops_everything_in_time_and_bookings_stay(own: LocalStack):
+def test_sigterm_stops_everything_in_time_and_what_was_booked_goes_on_although_the_broker_forgot_it(
+    own: LocalStack,
+):
+    team = Team.logged_in(own)
+    offered, ada = team.offer(), somebody()
+    booking = offered.book(offered.start(), ada).json()
+    until(lambda: len(team.emails(booking["booking_id"])) == 2, PATIENCE_S, "both letters in the history")
     everyone = [psutil.Process(own.pid), *psutil.Process(own.pid).children(recursive=True)]
     began_s = time.monotonic()
     os.killpg(own.pid, signal.SIGTERM)
     assert own.wait() == 0
     assert time.monotonic() - began_s < STOP_WITHIN_S
     assert not [process for process in everyone if has_not_ended(process)]
+
     own.start()
     assert "password" not in "\n".join(own.output)
-    assert log_in(own, own.team_password) == 204
+    assert team.listed("upcoming", offered) == [booking["booking_id"]]
+    to = {"starts_at": offered.start(2)}
+    moved = requests.post(f"{by_api(booking['manage_url'])}/reschedule", json=to, timeout=10)
+    assert moved.status_code == 200
+    until(lambda: len(team.emails(booking["booking_id"])) == 4, PATIENCE_S, "four letters in the history")
+    assert [subject.partition(":")[0] for subject in mailed(own, ada)] == ["Confirmed", "Rescheduled"]
+    history = [entry["type"] for entry in team.details(booking["booking_id"])["history"]]
+    assert history.count("confirmed") == history.count("rescheduled") == 1
+
+
+def mailed(stack: LocalStack, recipient: str) -> list[str]:
+    """The subjects of somebody's letters, oldest first, as the mail catcher has kept them."""
+    letters = reversed(Mailbox(stack.data_dir / "mail").letters())
+    return [letter.header("Subject") for letter in letters if recipient in letter.to]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
