@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from psycopg2 import ProgrammingError
 from psycopg2.extensions import parse_dsn
-from rebook.settings import address, flag, origin, port, setting, text
+from rebook.settings import address, flag, optional, origin, port, setting, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-T = TypeVar("T")
+    from collections.abc import Mapping
 
 CHOSEN = "REBOOK_CHOSEN"  # in an env file: the variables that the stack chose by itself
-
-
-def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
-    """None where the variable is absent or empty."""
-    return lambda value: parse(value) if value else None
 
 
 def folder(value: str) -> Path:

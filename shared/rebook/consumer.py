@@ -20,7 +20,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import psycopg2
 import structlog
 
 from rebook import offsets
@@ -28,7 +27,7 @@ from rebook.assignment import TopicsChanged
 from rebook.kafka import KafkaError, KafkaSettings, admin, consumer, topic_ids
 from rebook.offsets import Overtaken
 from rebook.parking import Forget, Handle, HandleAll, VersionGap
-from rebook.postgres import connect
+from rebook.postgres import TROUBLE, connect
 from rebook.progress import Progress
 from rebook.reading import Reading
 
@@ -50,7 +49,7 @@ _CALM_AFTER_S = 30.0  # a session that lasted so long was no failure
 _WAIT_FOR_ALL_S = 5.0  # topics are made by several owners, and joining a group once is quicker than twice
 _LOOK_EVERY_S = 0.1
 _PATIENCE_MS = 3_000  # for one answer; a stop must not wait longer
-_LOST = (KafkaError, TopicsChanged, Overtaken, psycopg2.OperationalError, psycopg2.InterfaceError)
+_LOST = (KafkaError, TopicsChanged, Overtaken, *TROUBLE)
 
 
 def _nothing(*_: object) -> None:

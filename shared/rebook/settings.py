@@ -60,6 +60,11 @@ def _read(declared: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     return declared["parse"](text)
 
 
+def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
+    """None where the variable is absent or empty."""
+    return lambda value: parse(value) if value else None
+
+
 def text(value: str) -> str:
     return value
 

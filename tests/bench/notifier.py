@@ -11,7 +11,6 @@ import smtplib
 import statistics
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from dataclasses import replace
@@ -35,6 +34,7 @@ from rebook.manage_links import ManageLinks
 from rebook.moments import use_bundled_zones
 from rebook.settings import load
 from rebook_infra.ports import free_port
+from rebook_infra.processes import script
 from servers.postgres import PostgresServer
 from servers.waiting import until
 
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
-
-NOTIFIER = Path(sysconfig.get_path("scripts")) / "notifier"
 
 
 @click.command()
@@ -163,7 +161,7 @@ def send_by_workers(environment: dict[str, str], letters: int, workers: int) -> 
 @contextlib.contextmanager
 def worker(environment: dict[str, str]) -> Iterator[None]:
     own = environment | {"NOTIFIER_WORKER_PORT": str(free_port())}
-    process = subprocess.Popen([NOTIFIER, "worker"], env=own, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(script("notifier", "worker"), env=own, stdout=subprocess.DEVNULL)
     try:
         yield
     finally:

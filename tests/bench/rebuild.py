@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from rebook import events
 from rebook.kafka import producer
 from rebook_infra.ports import free_port
+from rebook_infra.processes import script
 from servers.query_side import CONFIRMED, Site, event, times
 from servers.waiting import until
 
@@ -97,9 +96,8 @@ def running(
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "TOPIC_PREFIX": settings.topic_prefix,
     }
-    program = Path(sys.executable).with_name("booking-query")
     process = subprocess.Popen(
-        [program, command],
+        script("booking-query", command),
         env=os.environ | environment | more,
         stdout=subprocess.PIPE,
         text=True,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import sysconfig
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -13,6 +11,7 @@ import pytest
 import requests
 from rebook.kafka import KafkaSettings, admin, topic_ids
 from rebook.settings import load
+from rebook_infra.processes import script
 from servers.people import Team, by_api, somebody
 from servers.search import found
 from servers.waiting import until
@@ -20,7 +19,6 @@ from servers.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCRIPTS = Path(sysconfig.get_path("scripts"))
 PATIENCE_S = 60
 NAME, NOTES = "Zdeňka O'Quux & Söhne", 'Bring the "zanzibar" folder'
 REASONS = ("xylophone practice", "my ötztal holiday")
@@ -51,7 +49,7 @@ def refusing(smtp) -> Iterator[None]:
 
 def command(stack: Any, program: str, *arguments: str, code: int = 0) -> str:
     done = subprocess.run(
-        [SCRIPTS / program, *arguments], env=stack.environment, capture_output=True, text=True, check=False
+        script(program, *arguments), env=stack.environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr

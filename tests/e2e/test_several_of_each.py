@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, repeat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 from rebook_infra.ports import free_port
-from rebook_infra.processes import SERVICES
+from rebook_infra.processes import SERVICES, script
 from rebook_infra.supervisor import Process
 from servers.people import MeetingType, Team, somebody
 from servers.running import Server
@@ -20,6 +18,7 @@ from servers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from servers.local_stack import LocalStack
 
@@ -52,8 +51,7 @@ class Second:
         command, *arguments = SERVICES[name]
         ports = {variable_of(each): str(port) for each, port in self.ports.items()}
         environment = {**os.environ, **stack.environment, **ports, "REBOOK_RATE_LIMITS": "0"}
-        script = str(Path(sys.executable).with_name(command))
-        process = Process(name, (script, *arguments), environment)
+        process = Process(name, script(command, *arguments), environment)
         return Server(process, logs / f"{name}.log", lambda: self._is_ready(name))
 
     def _is_ready(self, name: str) -> bool:

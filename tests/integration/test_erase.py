@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sysconfig
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -28,6 +26,7 @@ from rebook import stale_topics
 from rebook.kafka import KafkaSettings
 from rebook.meeting_types import MeetingType as Terms
 from rebook.settings import load
+from rebook_infra.processes import script
 from servers.command_side import MEETING_TYPE
 from servers.waiting import until
 
@@ -43,7 +42,6 @@ NINE = datetime(2030, 11, 5, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ZED = {"name": "Zed Quux", "email": "Zed.Quux@example.org", "timezone": "Europe/London"}
 BOB = {"name": "Bob Example", "email": "bob@example.org", "timezone": "Europe/London"}
-BOOKING_COMMAND = Path(sysconfig.get_path("scripts")) / "booking-command"
 PATIENCE_S = 30
 STATES = "SELECT originator_id, convert_from(state, 'UTF8') FROM stored_events ORDER BY notification_id"
 STUCK_FOR_LONG = (
@@ -163,7 +161,7 @@ def test_an_erasure_that_is_killed_half_way_is_finished_by_the_next(store, booki
     with psycopg.connect(store.owner_url) as owner:
         owner.execute("SELECT FROM stored_events WHERE originator_id = %s FOR UPDATE", (second,))
         process = subprocess.Popen(
-            [BOOKING_COMMAND, "erase", ZED["email"], "--yes"],
+            script("booking-command", "erase", ZED["email"], "--yes"),
             env={**os.environ, "BOOKING_COMMAND_OWNER_DATABASE_URL": store.owner_url},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

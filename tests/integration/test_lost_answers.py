@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sysconfig
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -17,6 +15,7 @@ from booking_command.meeting_type import MeetingType
 from booking_command.store import EventStore
 from rebook.meeting_types import MeetingType as Terms
 from rebook_infra.ports import free_port
+from rebook_infra.processes import script
 from rebook_infra.supervisor import Process
 from servers.command_side import ADA, MEETING_TYPE
 from servers.running import Server
@@ -24,6 +23,7 @@ from servers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PATIENCE_S = 20
 KEY = "lost-to-a-crash"
@@ -57,7 +57,7 @@ def web(store_url: str, port: int, tmp_path: Path) -> Iterator[Server]:
         "SESSION_KEYS": "s" * 32,
         "REBOOK_RATE_LIMITS": "0",
     }
-    command = (str(Path(sysconfig.get_path("scripts")) / "booking-command"), "web")
+    command = script("booking-command", "web")
     server = Server(Process("web", command, environment), tmp_path / "web.log", lambda: is_ready(port))
     try:
         server.start()

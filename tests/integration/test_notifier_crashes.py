@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sysconfig
 import threading
 from collections import Counter
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -24,6 +22,7 @@ from rebook.kafka import BOOKINGS, DELIVERIES, KafkaSettings, admin, ensure_topi
 from rebook.settings import load
 from rebook.topic_reader import read_to_end
 from rebook_infra.ports import free_port
+from rebook_infra.processes import script
 from servers.contrary_smtp import ContrarySmtp
 from servers.stories import Story, publish
 from servers.waiting import until
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 BOOKINGS_MADE = int(os.environ.get("REBOOK_CRASH_BOOKINGS", "150"))
 KILLS = int(os.environ.get("REBOOK_CRASH_KILLS", "8"))
 SEED = int(os.environ.get("REBOOK_CRASH_SEED", "6"))
-NOTIFIER = Path(sysconfig.get_path("scripts")) / "notifier"
 SENDERS = 2
 PATIENCE_S = 60 + BOOKINGS_MADE / 10
 
@@ -93,12 +91,14 @@ class Run:
         publish(self.settings, events)
 
     def start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([NOTIFIER, "worker"], env=self._environment, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(
+            script("notifier", "worker"), env=self._environment, stdout=subprocess.DEVNULL
+        )
 
     def verified(self) -> str:
         """What `notifier verify` says."""
         said = subprocess.run(
-            [NOTIFIER, "verify"], env=self._environment, capture_output=True, text=True, check=False
+            script("notifier", "verify"), env=self._environment, capture_output=True, text=True, check=False
         )
         return said.stdout + said.stderr
 

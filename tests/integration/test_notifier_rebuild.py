@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import sysconfig
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -21,6 +19,7 @@ from notifier.inbox import Inbox
 from notifier.rebuilding import rebuild
 from rebook.kafka import BOOKINGS, KafkaSettings, admin, ensure_topic, producer
 from rebook.settings import load
+from rebook_infra.processes import script
 from servers.stories import Story, publish
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 CHANCE = 11
 TUESDAY = datetime(2030, 11, 5, 14, 0, tzinfo=UTC)
 KNOWLEDGE = ("bookings", "changes", "reminders")
-NOTIFIER = Path(sysconfig.get_path("scripts")) / "notifier"
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def tables(environment) -> Iterator[Connection]:
 @pytest.fixture
 def console(environment) -> Callable[..., list[str]]:
     def run(*words: str) -> list[str]:
-        result = subprocess.run([NOTIFIER, *words], env=environment, capture_output=True, text=True)
+        result = subprocess.run(script("notifier", *words), env=environment, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         return result.stdout.splitlines()
 

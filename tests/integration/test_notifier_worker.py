@@ -6,10 +6,8 @@ import json
 import os
 import signal
 import subprocess
-import sysconfig
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -23,6 +21,7 @@ from rebook.manage_links import ManageLinks
 from rebook.settings import load
 from rebook.topic_reader import read_to_end
 from rebook_infra.ports import free_port
+from rebook_infra.processes import script
 from servers.stories import Story, publish
 from servers.waiting import until
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE_S = 30
-NOTIFIER = Path(sysconfig.get_path("scripts")) / "notifier"
 
 
 @pytest.fixture
@@ -64,7 +62,7 @@ def settings(environment) -> KafkaSettings:
 @contextmanager
 def worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process that is ready; it must stop cleanly when it is told to."""
-    process = subprocess.Popen([NOTIFIER, "worker"], env=environment, stdout=subprocess.PIPE)
+    process = subprocess.Popen(script("notifier", "worker"), env=environment, stdout=subprocess.PIPE)
     try:
         url = f"http://127.0.0.1:{environment['NOTIFIER_WORKER_PORT']}/readyz"
         until(lambda: answers(url), PATIENCE_S)
@@ -182,7 +180,9 @@ def test_a_worker_goes_on_after_a_rebuild_beside_it(environment, settings, smtp)
     with worker(environment):
         publish(settings, [booking.begins()])
         until(lambda: len(told(settings, booking)) == 2, PATIENCE_S)
-        rebuilt = subprocess.run([NOTIFIER, "rebuild"], env=environment, capture_output=True, text=True)
+        rebuilt = subprocess.run(
+            script("notifier", "rebuild"), env=environment, capture_output=True, text=True
+        )
         assert rebuilt.stdout.startswith("1 events read, 1 bookings known\n"), rebuilt.stderr
         publish(settings, [booking.ends()])
         until(lambda: len(told(settings, booking)) == 4, PATIENCE_S)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sysconfig
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -26,15 +24,16 @@ from rebook.cloudevents import event_of
 from rebook.kafka import admin, consumer, ensure_topic, topic_ids
 from rebook.settings import load
 from rebook_infra.ports import free_port
+from rebook_infra.processes import script
 from servers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from rebook.cloudevents import Event
 
 PATIENCE_S = 30
-BOOKING_COMMAND = Path(sysconfig.get_path("scripts")) / "booking-command"
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ class RelayProcess:
         own = {"BOOKING_COMMAND_RELAY_PORT": str(self.port)}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [BOOKING_COMMAND, "relay"],
+                script("booking-command", "relay"),
                 env={**os.environ, **environment, **own},
                 stdout=output,
                 stderr=output,

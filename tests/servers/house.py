@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import sysconfig
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import booking_command.app
@@ -22,6 +20,7 @@ import requests
 from click.testing import CliRunner
 from rebook.settings import load
 from rebook_infra.ports import free_port
+from rebook_infra.processes import script
 from rebook_infra.supervisor import Process
 
 from servers.command_side import MEETING_TYPE, PASSWORD
@@ -30,6 +29,7 @@ from servers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from flask import Flask
     from flask.testing import FlaskClient
@@ -191,9 +191,8 @@ class House:
     def _server(self, name: str) -> Server:
         command, word, port_of = _WORKERS[name]
         port = free_port()
-        script = str(Path(sysconfig.get_path("scripts")) / command)
         environment = {**os.environ, **self.environment, port_of: str(port)}
-        process = Process(name, (script, word), environment, stop_within_s=6)
+        process = Process(name, script(command, word), environment, stop_within_s=6)
         return Server(process, self._home / f"{name}.log", lambda: _answers(port))
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from contextlib import closing, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -21,6 +19,7 @@ from rebook import events
 from rebook import kafka as rebook_kafka
 from rebook.consumer import Consumer, Work
 from rebook.kafka import BOOKINGS, KafkaSettings
+from rebook_infra.processes import script
 
 from servers.kafka import settings_of
 from servers.query_side import CONFIRMED, MEMBER, NAMES, SECRET, TYPE, Site, event, sha256, times
@@ -193,9 +192,8 @@ class ReadSide:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The console command `booking-query`, as typed."""
-        program = Path(sys.executable).with_name("booking-query")
         return subprocess.run(
-            [program, *arguments],
+            script("booking-query", *arguments),
             env=os.environ | self.environment(),
             capture_output=True,
             text=True,

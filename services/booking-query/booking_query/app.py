@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg2
 import structlog
 from rebook import logs, web
 from rebook.drafts import Drafts
 from rebook.manage_links import ManageLinks
 from rebook.moments import use_bundled_zones
 from rebook.openapi import publish
+from rebook.postgres import TROUBLE
 from rebook.problems import Refused
 from rebook.sessions import Sessions
 from rebook.settings import load
@@ -24,6 +24,7 @@ from booking_query.settings import QuerySettings
 from booking_query.waiting import Waiting
 
 if TYPE_CHECKING:
+    import psycopg2
     from flask import Flask
     from flask.typing import ResponseReturnValue
 
@@ -40,7 +41,7 @@ def create_app(settings: QuerySettings | None = None) -> Flask:
     )
     app.json = Json(app)
     _put_together(app, settings)
-    for error in (psycopg2.OperationalError, psycopg2.InterfaceError):
+    for error in TROUBLE:
         app.register_error_handler(error, _answer_lost_database)
     publish(app, "Rebook queries", [api.blueprint])
     for plain in (pages.blueprint, health.blueprint):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import psycopg2
-from rebook.postgres import connect
+from rebook.postgres import TROUBLE, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = dict[str, Any]
-
-_LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
 class Database:
@@ -36,7 +33,7 @@ class Database:
         try:
             with self._connection().cursor() as cursor:
                 return look(cursor)
-        except _LOST:
+        except TROUBLE:
             self._forget()
         with self._connection().cursor() as cursor:
             return look(cursor)

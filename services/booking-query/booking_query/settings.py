@@ -8,11 +8,7 @@ from urllib.parse import urlsplit
 from rebook.calendar_entries import domain_of
 from rebook.kafka import KafkaSettings
 from rebook.serving import GunicornSettings, ListenSettings, WebSettings
-from rebook.settings import address, port, setting, text
-
-
-def address_if_any(value: str) -> str:
-    return value and address(value)
+from rebook.settings import address, optional, port, setting, text
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,9 @@ class RebuildSettings(KafkaSettings, OwnerSettings):
 class QuerySettings(WebSettings, DatabaseSettings):
     """What the web process answers by."""
 
-    mail_from: str = setting(
+    mail_from: str | None = setting(
         "MAIL_FROM",
-        address_if_any,
+        optional(address),
         "Who letters come from, as the notifier has it: its domain is in the UIDs of calendar entries",
         "",
     )
@@ -52,7 +48,7 @@ class QuerySettings(WebSettings, DatabaseSettings):
     @property
     def calendar_domain(self) -> str:
         """The domain in the UIDs of calendar entries; the site's own where no letters are known of."""
-        return domain_of(self.mail_from) or str(urlsplit(self.public_url).hostname)
+        return domain_of(self.mail_from or "") or str(urlsplit(self.public_url).hostname)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import psycopg2
 import structlog
 from psycopg2.extras import register_uuid
 from rebook import postgres
@@ -22,7 +21,7 @@ log = structlog.get_logger()
 
 _LONGEST_PAUSE_S = 5.0
 _CALM_AFTER_S = 30.0  # a session that lasted so long was no failure
-_LOST = (psycopg2.OperationalError, psycopg2.InterfaceError, KafkaError)
+_LOST = (*postgres.TROUBLE, KafkaError)
 
 
 def connect(url: str) -> Connection:
