@@ -79,8 +79,13 @@ class _App(Flask):
         return func
 
 
+def _nothing_more(*_: str) -> dict[str, str]:
+    """No headers beside those of every answer."""
+    return {}
+
+
 def new_app(
-    name: str, public_url: str, trusted_proxies: int, headers: Headers | None = None, **options: Any
+    name: str, public_url: str, trusted_proxies: int, headers: Headers = _nothing_more, **options: Any
 ) -> Flask:
     """A Flask app that answers errors as problems and measures, logs and correlates every request.
 
@@ -97,7 +102,7 @@ def new_app(
             app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
         )
     trust = _TRUST | (_HTTPS_ONLY if public_url.startswith("https:") else {})
-    _add_headers(app, lambda *answer: trust | headers(*answer) if headers else trust)
+    _add_headers(app, lambda *answer: trust | headers(*answer))
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Refused, refuse)
@@ -185,10 +190,7 @@ def _finish(response: Response) -> Response:
 
 
 def _add_headers(app: Flask, wanted: Headers) -> None:
-    """Give every answer what is missing of its headers.
-
-    Outside of Flask, whose answers look at each header for what it may hold: that is a tenth of a short request.
-    """
+    """Give every answer what is missing of its headers; outside of Flask, which would look into each of them."""
     inner = app.wsgi_app
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -69,7 +69,7 @@ class ProcessKafka:
             self._server.wait_ready,
             self._server.start,
         )
-        self.stop = self.close = self._server.stop
+        self.stop, self.close = self._server.stop, self._server.kill  # nobody asks it for anything any more
         self.kill, self.freeze, self.thaw = self._server.kill, self._server.freeze, self._server.thaw
 
     def forget(self) -> None:
