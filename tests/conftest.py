@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rebook_infra.ports import free_port
 from servers import kafka as kafkas
+from servers.folders import remove
 from servers.local_stack import LocalStack
 from servers.postgres import PostgresServer
 from servers.programs import program
@@ -80,7 +81,7 @@ def scratch() -> Iterator[Path]:
     """A directory that servers of another user can reach, gone after the run."""
     path = Path(tempfile.mkdtemp(prefix="rebook-tests-"))
     yield path
-    shutil.rmtree(path)
+    remove(path)
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +103,7 @@ def postgres(scratch: Path) -> Iterator[PostgresServer]:
     """A real PostgreSQL; `url` is the administrator's."""
     server = PostgresServer(scratch)
     yield server
-    server.server.stop()
+    server.server.crash()  # at once; nobody asks it for anything any more
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 import requests
 from rebook_infra.mailbox import Mailbox
 from rebook_infra.ports import free_port
+from servers.folders import remove
 from servers.local_stack import LocalStack
 from servers.people import Team, by_api, somebody
 from servers.waiting import until
@@ -42,7 +42,7 @@ def own() -> Iterator[LocalStack]:
         yield stack
     finally:
         stack.close()
-        shutil.rmtree(home)
+        remove(home)
 
 
 def break_off(stack: LocalStack) -> None:

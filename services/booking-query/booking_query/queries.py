@@ -36,7 +36,7 @@ _COUNTS = f"""
     WITH sums AS (
         {_SUMS.format(number="bookings", table="booking_counts")}
         UNION ALL {_SUMS.format(number="change", table="booking_count_changes")}
-    ), every AS (
+    ), all_days AS (
         SELECT coalesce(sum(bookings), 0) AS bookings, coalesce(sum(cancelled), 0) AS cancelled,
                coalesce(sum(from_today_on), 0) AS from_today_on
         FROM sums
@@ -47,7 +47,7 @@ _COUNTS = f"""
               - (SELECT make_interval(mins => max(duration_minutes)) FROM bookings)
     )
     SELECT from_today_on - past AS upcoming, bookings - cancelled - from_today_on + past AS past, cancelled
-    FROM every, today
+    FROM all_days, today
 """  # noqa: S608 - names of tables and columns only
 _TYPES = """
     SELECT slug, version, definition FROM meeting_types WHERE deleted_at IS NULL
