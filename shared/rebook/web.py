@@ -196,7 +196,8 @@ def _add_headers(app: Flask, wanted: Headers) -> None:
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *failure: Any) -> Callable[[bytes], object]:
             present = {name.lower(): value for name, value in headers}
-            asked = wanted(environ["PATH_INFO"], present.get("content-type", ""))
+            path = f"/{environ.get('PATH_INFO', '').lstrip('/')}"  # as `request.path` has it
+            asked = wanted(path, present.get("content-type", ""))
             missing = [(name, value) for name, value in asked.items() if name.lower() not in present]
             return start_response(status, headers + missing, *failure)
 

@@ -101,6 +101,12 @@ def test_a_manage_page_leaks_its_address_to_nobody(customer, manage):
         assert "noindex" in headers["X-Robots-Tag"]
 
 
+def test_nor_does_one_that_was_asked_for_with_a_slash_too_many(customer, manage):
+    answer = customer.get("/", environ_overrides={"PATH_INFO": f"/{manage}"})
+    assert answer.status_code == 200
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
 def test_looking_at_every_page_changes_no_booking(site, member, manage):
     before = site.get(f"/bookings/{booking_id('ada')}")
     for path in every_page(manage):
