@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 import requests
 from rebook_infra.mailbox import Mailbox
 from rebook_infra.ports import free_port
+from rebook_infra.processes import script
 from servers.folders import remove
 from servers.local_stack import LocalStack
 from servers.people import Team, by_api, somebody
@@ -79,7 +81,7 @@ def test_it_ends_with_the_addresses_and_a_login_that_works(own: LocalStack):
 def test_another_terminal_can_ask_the_services(own: LocalStack):
     file = own.data_dir / "env"
     assert file.stat().st_mode & 0o777 == 0o600
-    migrate = f". '{file}' && '{Path(sys.executable).with_name('booking-query')}' migrate"
+    migrate = f". '{file}' && {shlex.join(script('booking-query', 'migrate'))}"
     asked = subprocess.run(["sh", "-c", migrate], capture_output=True, text=True, check=False, timeout=60)
     assert asked.returncode == 0, asked.stderr
 

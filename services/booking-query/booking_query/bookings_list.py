@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from booking_query.database import Database
 
 # Nobody who began earlier can still be in a meeting.
-_LONGEST = "(SELECT make_interval(mins => max(duration_minutes)) FROM bookings)"
+LONGEST = "(SELECT make_interval(mins => max(duration_minutes)) FROM bookings)"
 _CONDITIONS = {
     "upcoming": "status <> 'cancelled' AND ends_at > %(now)s",
     "past": "status <> 'cancelled' AND ends_at <= %(now)s",
@@ -34,7 +34,7 @@ _CONDITIONS = {
 }
 # Where a walk begins. On later pages the cursor alone says so: PostgreSQL might begin at another bound beside it.
 _BEGINNINGS = {
-    "upcoming": (f"starts_at > %(now)s - {_LONGEST}", "from_"),
+    "upcoming": (f"starts_at > %(now)s - {LONGEST}", "from_"),
     "past": ("starts_at <= %(now)s", "to"),
     "cancelled": ("true", "to"),
     None: ("true", "to"),
@@ -46,9 +46,8 @@ _NARROWED = {
     "from_": "starts_at >= %(from_)s",
     "to": "starts_at < %(to)s",
 }
-_INDEXED_LETTERS = 3  # what the index can look for
-_TELLING_LETTERS = 5
-_WORD = re.compile(r"[^\W_]+")
+_WORDS = re.compile(r"[^\W_]{3,}")  # shorter ones the index cannot look for
+_LONG_WORDS = re.compile(r"[^\W_]{5,}")
 _LETTERS = re.compile(r".{3}(?=.{3})|.{3,}")  # the last are up to five
 _ASCENDING = "(starts_at, booking_id) > (%(after_start)s, %(after_id)s)", "starts_at, booking_id"
 _DESCENDING = "(starts_at, booking_id) < (%(after_start)s, %(after_id)s)", "starts_at DESC, booking_id DESC"
@@ -167,8 +166,7 @@ def _pattern(text: str) -> str:
     domain, no short name beside a long one, no beginning or end of a word, and each letter once.
     """
     local, _, _ = text.partition("@")
-    words = [word for word in _WORD.findall(local) if len(word) >= _INDEXED_LETTERS]
-    telling = [word for word in words if len(word) >= _TELLING_LETTERS] or words
+    telling = _LONG_WORDS.findall(local) or _WORDS.findall(local)
     if not telling:
         escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
         return f"%{escaped}%"

@@ -43,8 +43,8 @@ _COUNTS = f"""
     ), today AS (
         SELECT count(*) AS past FROM bookings
         WHERE status <> 'cancelled' AND ends_on(ends_at) = ends_on(%(now)s) AND ends_at <= %(now)s
-          AND starts_at <= %(now)s AND starts_at >= date_trunc('day', %(now)s::timestamptz, 'UTC')
-              - (SELECT make_interval(mins => max(duration_minutes)) FROM bookings)
+          AND starts_at <= %(now)s
+          AND starts_at >= date_trunc('day', %(now)s::timestamptz, 'UTC') - {bookings_list.LONGEST}
     )
     SELECT from_today_on - past AS upcoming, bookings - cancelled - from_today_on + past AS past, cancelled
     FROM all_days, today
