@@ -1,31 +1,27 @@
-"""What every web process does the same way: correlation ids, problems, logs, metrics, security headers."""
+"""What every web process does the same way: bodies, problems, headers; see also `middleware`."""
 
 from __future__ import annotations
 
 import json
-import re
-import time
 from typing import IO, TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
 import structlog
-from flask import Flask, Request, Response, current_app, g, request
-from prometheus_client import Histogram
+from flask import Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
-from rebook.health import PROBES, alive, measurements
+from rebook.health import alive, measurements
+from rebook.middleware import CORRELATION_ID, REFUSED, Middleware
 from rebook.problems import PROBLEMS, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from collections.abc import Callable, Mapping
 
     from flask.typing import ResponseReturnValue
 
-    Headers = Callable[[str, str], dict[str, str]]
+    from rebook.middleware import Headers
 
 log = structlog.get_logger()
 
@@ -35,7 +31,6 @@ _TRUST = {  # what an answer tells browsers unless its view says otherwise: noth
     "X-Content-Type-Options": "nosniff",
 }
 _HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}  # a year; sub-domains are not ours to decide
-_CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _CODES = {
     400: "malformed-request",
     404: "not-found",
@@ -43,12 +38,6 @@ _CODES = {
     413: "body-too-large",
     415: "unsupported-media-type",
 }
-_LATENCY = Histogram(
-    "http_request_seconds",
-    "Time from the request's arrival to its answer",
-    ["method", "route", "status"],
-    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
-)
 
 
 class _Body(LimitedStream):
@@ -102,9 +91,7 @@ def new_app(
             app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
         )
     trust = _TRUST | (_HTTPS_ONLY if public_url.startswith("https:") else {})
-    _add_headers(app, lambda *answer: trust | headers(*answer))
-    app.before_request(_begin)
-    app.after_request(_finish)
+    app.wsgi_app = Middleware(app.wsgi_app, lambda *answer: trust | headers(*answer))  # type: ignore[method-assign]
     app.register_error_handler(Refused, refuse)
     app.register_error_handler(HTTPException, answer_http_error)
     app.register_error_handler(Exception, _answer_defect)
@@ -115,7 +102,7 @@ def new_app(
 
 def correlation_id() -> str:
     """The id that ties this request to everything it causes."""
-    return str(g.correlation_id)
+    return str(request.environ[CORRELATION_ID])
 
 
 def json_body() -> Any:
@@ -162,53 +149,9 @@ def when_refused(app: Flask, answer: Callable[[Refused], ResponseReturnValue | N
     app.extensions["rebook_refusals"] = answer
 
 
-def _begin() -> None:
-    given = request.headers.get("X-Correlation-Id", "")
-    g.correlation_id = given if _CORRELATION_ID.fullmatch(given) else str(uuid4())
-    g.began_s = time.perf_counter()
-    structlog.contextvars.bind_contextvars(correlation_id=g.correlation_id)
-
-
-def _finish(response: Response) -> Response:
-    if "correlation_id" not in g:
-        _begin()
-    took_s = time.perf_counter() - g.began_s
-    route = request.url_rule.rule if request.url_rule else "none"
-    if route not in PROBES:
-        _LATENCY.labels(request.method, route, response.status_code).observe(took_s)
-        log.info(
-            "request",
-            method=request.method,
-            route=route,
-            status=response.status_code,
-            took_ms=round(took_s * 1000, 1),
-            **({"code": g.refused} if "refused" in g else {}),
-        )
-    response.headers["X-Correlation-Id"] = g.correlation_id
-    structlog.contextvars.clear_contextvars()
-    return response
-
-
-def _add_headers(app: Flask, wanted: Headers) -> None:
-    """Give every answer what is missing of its headers; outside of Flask, which would look into each of them."""
-    inner = app.wsgi_app
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        def start(status: str, headers: list[tuple[str, str]], *failure: Any) -> Callable[[bytes], object]:
-            present = {name.lower(): value for name, value in headers}
-            path = f"/{environ.get('PATH_INFO', '').lstrip('/')}"  # as `request.path` has it
-            asked = wanted(path, present.get("content-type", ""))
-            missing = [(name, value) for name, value in asked.items() if name.lower() not in present]
-            return start_response(status, headers + missing, *failure)
-
-        return inner(environ, start)
-
-    app.wsgi_app = answer  # type: ignore[method-assign]
-
-
 def refuse(refusal: Refused) -> ResponseReturnValue:
     """Answer a refusal as a problem document, or as `when_refused` has it; the request's log line tells its code."""
-    g.refused = refusal.code
+    request.environ[REFUSED] = refusal.code
     shown = current_app.extensions.get("rebook_refusals", _as_problem)(refusal)
     return problem(refusal) if shown is None else shown
 
