@@ -31,7 +31,7 @@ class CommandSchema(Schema):
     def _null_is_absent(self, data: Any, **_: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
-        return {name: value for name, value in data.items() if value is not None}
+        return {name: value for name, value in data.items() if value is not None or name not in self.fields}
 
 
 class _Text(fields.String):

@@ -517,6 +517,7 @@ def test_null_is_absent_in_the_hours_too(client, team):
         ("weekly_hours", {"mon": [["24:00", "24:00"]]}, "weekly_hours.mon"),
         ("weekly_hours", {"mon": [["9:00", "12:00"]]}, "weekly_hours.mon.0.0"),
         ("weekly_hours", {"funday": []}, "weekly_hours.funday"),
+        ("colour", None, "colour"),
         ("weekly_hours", [], "weekly_hours"),
         ("date_overrides", {"2030-02-30": []}, "date_overrides.2030-02-30"),
         ("date_overrides", {"2030-W52-2": []}, "date_overrides.2030-W52-2"),
