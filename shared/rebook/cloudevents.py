@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,7 @@ def event_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event
     """
     found = dict(headers)
     try:
-        data = orjson.loads(value or b"")
+        data = msgspec.json.decode(value or b"")
         event = Event(
             id=found["ce_id"].decode(),
             source=found["ce_source"].decode(),
@@ -78,7 +78,7 @@ def event_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event
             correlation_id=found["ce_correlationid"].decode(),
             data=data,
         )
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, AttributeError, RecursionError) as error:
         raise NotAnEvent(f"{type(error).__name__}: {error}") from None
     if not isinstance(data, dict):
         raise NotAnEvent("the value is no JSON object")

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
+import msgspec
 import psycopg2
 import structlog
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -201,10 +201,10 @@ def forget(cursor: Cursor, booking_id: str) -> None:
 
 def _blanked(value: Any) -> bytes | None:
     try:
-        data = orjson.loads(bytes(value or b""))
-    except ValueError:
+        data = msgspec.json.decode(bytes(value or b""))
+    except (ValueError, RecursionError):
         return None
-    return orjson.dumps(blanked(data)) if isinstance(data, dict) else None
+    return msgspec.json.encode(blanked(data)) if isinstance(data, dict) else None
 
 
 def counts(cursor: Cursor) -> tuple[int, int]:

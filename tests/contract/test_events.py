@@ -96,6 +96,7 @@ def test_a_cloudevents_reader_of_other_make_reads_our_records():
         pytest.param([("ce_id", b"x")], b"{}", id="attributes missing"),
         pytest.param("whole", b"[]", id="no object"),
         pytest.param("whole", b"{", id="no JSON"),
+        pytest.param("whole", b"[" * 100_000, id="too deep"),
         pytest.param("whole", None, id="no value"),
     ],
 )

@@ -53,7 +53,7 @@ def test_every_part_of_a_name_and_an_address_finds_its_booking(site):
     missed = [
         part
         for part in sorted(parts)
-        if expected not in [found["booking_id"] for found in reading.bookings(Search(q=part)).items]
+        if expected not in [found.booking_id for found in reading.bookings(Search(q=part)).items]
     ]
     assert not missed
 

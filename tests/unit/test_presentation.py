@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from booking_query.definition_fields import fields_of
 from booking_query.drawing import web_link
 from booking_query.forms import Form
 from booking_query.pages_account import own_path
 from booking_query.presentation import duration, history_line, hours_lines
+from booking_query.rows import Listed
 from booking_query.views import by_day, customer_view, team_view
 from rebook.drafts import Draft
 from rebook.meeting_types import Host, MeetingType
@@ -142,12 +144,12 @@ def test_the_team_is_not_bound_by_cutoffs_and_sees_the_customers_clock():
 
 
 def test_the_list_is_grouped_by_the_days_of_the_shown_zone():
-    late = {
-        **BOOKING,
-        "starts_at": parse_moment("2030-11-05T23:30:00Z"),
-        "ends_at": parse_moment("2030-11-06T00:00:00Z"),
-    }
-    days = by_day([BOOKING, late], BERLIN, BEFORE.date())
+    facts = {**BOOKING, "version": 1, "meeting_type": "intro", "location": "", "notes": ""}
+    early = msgspec.convert(facts, Listed)
+    late = msgspec.structs.replace(
+        early, starts_at=parse_moment("2030-11-05T23:30:00Z"), ends_at=parse_moment("2030-11-06T00:00:00Z")
+    )
+    days = by_day([early, late], BERLIN, BEFORE.date())
     assert [(day.name, day.relative) for day in days] == [
         ("Tuesday, 5 November 2030", "Tomorrow"),
         ("Wednesday, 6 November 2030", ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 
 import pytest
@@ -17,7 +19,7 @@ BOOKING = {
     "reschedule_cutoff_minutes": 60,
     "cancel_cutoff_minutes": 0,
 }
-ROW = {"starts_at": START, "booking_id": "0b9c6f0e-2f57-4b7e-9a7e-1f6a52f8d1c3"}
+BOOKING_ID = "0b9c6f0e-2f57-4b7e-9a7e-1f6a52f8d1c3"
 
 
 @pytest.mark.parametrize(
@@ -45,14 +47,37 @@ def test_cancelled_comes_before_started():
 
 def test_a_cursor_leads_back_to_its_row_under_the_same_terms_only():
     asked = {"filter": "past", "q": "ada", "limit": "10"}
-    cursor = Search.read(asked).cursor_after(ROW)
+    cursor = Search.read(asked).cursor_after(START, BOOKING_ID)
     place = Search.read({**asked, "limit": "20", "cursor": cursor}).after
     assert place
-    assert (place.starts_at, str(place.booking_id)) == (ROW["starts_at"], ROW["booking_id"])
+    assert (place.starts_at, str(place.booking_id)) == (START, BOOKING_ID)
     for changed in ({"filter": "cancelled"}, {"q": "bob"}, {"from": "2030-11-01"}):
         with pytest.raises(Refused) as refusal:
             Search.read({**asked, **changed, "cursor": cursor})
         assert refusal.value.errors == {"cursor": ["Not a cursor of this list with these filters."]}
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "",
+        "[",
+        "{}",
+        "[" * 100_000,
+        '["{list}", "2030-11-05T14:00:00", "{id}"]',
+        '["{list}", "2030-11-05T14:00:00Z", "nobody"]',
+        '["{list}", "2030-11-05T14:00:00Z", "{id}", 1]',
+        '["another", "2030-11-05T14:00:00Z", "{id}"]',
+    ],
+)
+def test_what_is_no_cursor_of_this_list_is_refused(held):
+    search = Search.read({"filter": "past"})
+    known = search.cursor_after(START, BOOKING_ID)
+    fingerprint = json.loads(urlsafe_b64decode(known + "=="))[0]
+    text = held.replace("{list}", fingerprint).replace("{id}", BOOKING_ID)
+    with pytest.raises(Refused) as refusal:
+        Search.of({"filter": "past", "cursor": urlsafe_b64encode(text.encode()).decode().rstrip("=")})
+    assert refusal.value.errors == {"cursor": ["Not a cursor of this list with these filters."]}
 
 
 def test_a_day_as_bound_includes_itself():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 from flask import Response, jsonify
 from flask.json.provider import JSONProvider
 
@@ -36,15 +36,14 @@ class Json(JSONProvider):
         return _written(obj).decode()
 
     def loads(self, s: str | bytes, **_: Any) -> Any:
-        return orjson.loads(s)
+        return msgspec.json.decode(s)
 
 
-def _written(answer: Any) -> bytes:
-    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+_written = msgspec.json.Encoder().encode
 
 
 def bookings(page: Page) -> Response:
-    return jsonify({"items": [_stated(item) for item in page.items], "next_cursor": page.next_cursor})
+    return jsonify(page)
 
 
 def booking(found: Mapping[str, Any], history: list[dict[str, Any]]) -> Response:
@@ -82,14 +81,7 @@ def api_tokens(found: list[dict[str, Any]]) -> Response:
 
 
 def _booking(found: Mapping[str, Any]) -> dict[str, Any]:
-    return _stated({name: found[name] for name in _BOOKING_FACTS})
-
-
-def _stated(facts: dict[str, Any]) -> dict[str, Any]:
-    for name in ("cancelled_at", "cancel_reason"):
-        if not facts[name]:
-            del facts[name]
-    return facts
+    return {name: found[name] for name in _BOOKING_FACTS if name in found}
 
 
 def _history_entry(entry: Mapping[str, Any]) -> dict[str, Any]:

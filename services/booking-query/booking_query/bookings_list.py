@@ -11,14 +11,14 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
-import orjson
+import msgspec
 from rebook.problems import malformed
 
 from booking_query.parameters import LIMIT_USUAL, BookingsSchema, read
-from booking_query.rows import LISTED_COLUMNS, listed_of
+from booking_query.rows import LISTED_COLUMNS, Listed, listed_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,7 @@ _NARROWED = {
     "from_": "starts_at >= %(from_)s",
     "to": "starts_at < %(to)s",
 }
+_ASKED = BookingsSchema()
 _WORDS = re.compile(r"[^\W_]{3,}")  # shorter ones the index cannot look for
 _LONG_WORDS = re.compile(r"[^\W_]{5,}")
 _LETTERS = re.compile(r".{3}(?=.{3})|.{3,}")  # the last are up to five
@@ -53,11 +54,11 @@ _ASCENDING = "(starts_at, booking_id) > (%(after_start)s, %(after_id)s)", "start
 _DESCENDING = "(starts_at, booking_id) < (%(after_start)s, %(after_id)s)", "starts_at DESC, booking_id DESC"
 
 
-@dataclass(frozen=True)
-class Place:
-    """A row's place in the list's order."""
+class Place(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A row's place in the order of the list with that fingerprint: what a cursor holds."""
 
-    starts_at: datetime
+    fingerprint: str
+    starts_at: Annotated[datetime, msgspec.Meta(tz=True)]
     booking_id: UUID
 
 
@@ -81,7 +82,7 @@ class Search:
         Raises:
             Refused: malformed-query.
         """
-        return cls.of(read(BookingsSchema, parameters))
+        return cls.of(read(_ASKED, parameters))
 
     @classmethod
     def of(cls, asked: Mapping[str, Any]) -> Search:
@@ -92,18 +93,17 @@ class Search:
             return search
         return cls(**terms, after=search._place(asked["cursor"]))
 
-    def cursor_after(self, booking: Mapping[str, Any]) -> str:
-        place = [self._fingerprint(), booking["starts_at"].isoformat(), booking["booking_id"]]
-        return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+    def cursor_after(self, starts_at: datetime, booking_id: str) -> str:
+        place = (self._fingerprint(), starts_at, booking_id)
+        return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
     def _place(self, cursor: str) -> Place:
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
-            fingerprint, starts_at, booking_id = orjson.loads(base64.urlsafe_b64decode(padded))
-            place = Place(datetime.fromisoformat(starts_at), UUID(booking_id))
-        except (ValueError, TypeError, AttributeError):
+            place = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=Place)
+        except ValueError:
             raise _bad_cursor() from None
-        if fingerprint != self._fingerprint() or place.starts_at.tzinfo is None:
+        if place.fingerprint != self._fingerprint():
             raise _bad_cursor()
         return place
 
@@ -117,18 +117,19 @@ def _bad_cursor() -> Exception:
     return malformed({"cursor": ["Not a cursor of this list with these filters."]}, "malformed-query")
 
 
-@dataclass(frozen=True)
-class Page:
-    """Some rows of the list, and the cursor of those that follow, if any do."""
+class Page(msgspec.Struct):
+    """Some rows of the list, and the cursor of those that follow, if any do; JSON as it is."""
 
-    items: list[dict[str, Any]]
+    items: list[Listed]
     next_cursor: str | None
 
 
 def page(database: Database, search: Search, now: datetime) -> Page:
     rows = database.values(_statement(search), _values(search, now))
-    items = [listed_of(row) for row in rows[: search.limit]]
-    return Page(items, search.cursor_after(items[-1]) if len(rows) > search.limit else None)
+    items = [listed_of(*row) for row in rows[: search.limit]]
+    if len(rows) <= search.limit:
+        return Page(items, None)
+    return Page(items, search.cursor_after(items[-1].starts_at, items[-1].booking_id))
 
 
 def _statement(search: Search) -> str:

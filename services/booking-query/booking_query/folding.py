@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 from rebook.parking import VersionGap
 
 from booking_query import erasure
@@ -134,7 +134,7 @@ class Bookings:
     def _write(self, statement: str, *values: list[dict[str, Any]], count: bool = True) -> None:
         if not values[0]:
             return
-        self._cursor.execute(statement, [orjson.dumps(rows).decode() for rows in values])
+        self._cursor.execute(statement, [msgspec.json.encode(rows).decode() for rows in values])
         if count and self._cursor.rowcount != len(values[0]):
             raise ChangedMeanwhile
 

@@ -104,14 +104,14 @@ class SlotsSchema(VersionedSchema):
             raise ValidationError(f"At most {SLOT_DAYS_MAX} days at a time.", "to")
 
 
-def read(schema: type[QuerySchema], parameters: Mapping[str, str]) -> dict[str, Any]:
+def read(schema: QuerySchema, parameters: Mapping[str, str]) -> dict[str, Any]:
     """The parameters as `schema` understands them.
 
     Raises:
         Refused: malformed-query, with a sentence for each parameter that is not right.
     """
     try:
-        return cast("dict[str, Any]", schema().load(parameters))
+        return cast("dict[str, Any]", schema.load(parameters))
     except ValidationError as error:
         raise refused(error) from None
 

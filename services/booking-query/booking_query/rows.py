@@ -1,9 +1,11 @@
-"""Rows of the read tables as the rest of this service knows them: plain dicts, moments aware, ids as text."""
+"""Rows of the read tables as the rest of this service knows them: moments aware, ids as text."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from rebook.moments import parse_moment
 
 if TYPE_CHECKING:
@@ -13,46 +15,63 @@ if TYPE_CHECKING:
 
 _MOMENTS_OF_MOVE = ("from", "from_ends_at", "to", "to_ends_at")
 _LISTED = (
-    *("booking_id", "version", "status", "meeting_type", "title", "location", "notes"),
-    *("starts_at", "ends_at", "created_at", "updated_at", "reschedules", "cancelled_at", "cancel_reason"),
-    *("host_name", "host_email", "customer_name", "customer_email", "customer_timezone"),
+    *("booking_id", "host_name", "host_email", "customer_name", "customer_email", "customer_timezone"),
+    *("version", "status", "meeting_type", "title", "starts_at", "ends_at", "location", "notes"),
+    *("created_at", "updated_at", "reschedules", "cancelled_at", "nullif(cancel_reason, '')"),
 )
 _TERMS = ("timezone", "duration_minutes", "reschedule_cutoff_minutes", "cancel_cutoff_minutes")
 LISTED_COLUMNS = ", ".join(_LISTED)
 BOOKING_COLUMNS = ", ".join((*_LISTED, *_TERMS))
 
 
-def listed_of(row: Sequence[Any]) -> dict[str, Any]:
-    """A booking out of the values of LISTED_COLUMNS: the JSON's facts.
+class Host(msgspec.Struct):
+    """With whom a meeting is."""
 
-    Spelled out, since a page has fifty of them: pairing names with values took more than twice as long.
-    """
-    booking_id, version, status, meeting_type, title, location, notes = row[:7]
-    starts_at, ends_at, created_at, updated_at, reschedules, cancelled_at, cancel_reason = row[7:14]
-    host_name, host_email, customer_name, customer_email, customer_timezone = row[14:]
-    return {
-        "booking_id": booking_id,
-        "version": version,
-        "status": status,
-        "meeting_type": meeting_type,
-        "title": title,
-        "location": location,
-        "notes": notes,
-        "starts_at": starts_at,
-        "ends_at": ends_at,
-        "created_at": created_at,
-        "updated_at": updated_at,
-        "reschedules": reschedules,
-        "cancelled_at": cancelled_at,
-        "cancel_reason": cancel_reason,
-        "host": {"name": host_name, "email": host_email},
-        "customer": {"name": customer_name, "email": customer_email, "timezone": customer_timezone},
-    }
+    name: str
+    email: str
+
+
+class Customer(msgspec.Struct):
+    """Whose meeting it is; the name and the address are empty once they are erased."""
+
+    name: str
+    email: str
+    timezone: str
+
+
+class Listed(msgspec.Struct, omit_defaults=True):
+    """A booking with the facts of the list, named as in JSON; a struct, made and written in half of a dict's time."""
+
+    booking_id: str
+    host: Host
+    customer: Customer
+    version: int
+    status: str
+    meeting_type: str
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    location: str
+    notes: str
+    created_at: datetime
+    updated_at: datetime
+    reschedules: int
+    cancelled_at: datetime | None = None
+    cancel_reason: str | None = None
+
+
+def listed_of(
+    booking_id: str, host_name: str, host_email: str, name: str, email: str, timezone: str, *facts: Any
+) -> Listed:
+    """A booking out of the values of LISTED_COLUMNS."""
+    return Listed(booking_id, Host(host_name, host_email), Customer(name, email, timezone), *facts)
 
 
 def booking_of(row: Sequence[Any]) -> dict[str, Any]:
     """A booking out of the values of BOOKING_COLUMNS: the JSON's facts and the frozen terms."""
-    return listed_of(row[: len(_LISTED)]) | dict(zip(_TERMS, row[len(_LISTED) :], strict=True))
+    listed, terms = row[: len(_LISTED)], row[len(_LISTED) :]
+    facts: dict[str, Any] = msgspec.to_builtins(listed_of(*listed), builtin_types=(datetime,))
+    return facts | dict(zip(_TERMS, terms, strict=True))
 
 
 def meeting_type_of(row: Row) -> dict[str, Any]:

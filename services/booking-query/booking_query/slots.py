@@ -94,8 +94,7 @@ def _holds(database: Database, host: str, first: date, last: date, but: str = _N
     begin = datetime(first.year, first.month, first.day, tzinfo=UTC)
     end = datetime(last.year, last.month, last.day, tzinfo=UTC)
     values = {"host": host, "but": but, "earliest": begin - 2 * _HOLD_MAX, "latest": end + 2 * _HOLD_MAX}
-    rows = database.rows(_HOLDS, values)
-    return [Slot(row["hold_starts_at"], row["hold_ends_at"]) for row in rows]
+    return [Slot(*row) for row in database.values(_HOLDS, values)]
 
 
 def _can_be_drawn(first: date, last: date) -> bool:

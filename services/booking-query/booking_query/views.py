@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
-_ROW_FACTS = ("booking_id", "title", "status", "customer_name", "customer_email", "host_name")
+    from booking_query.rows import Listed
 
 
-def flattened(booking: Mapping[str, Any]) -> dict[str, Any]:
-    """A booking with its customer's and host's facts side by side."""
+def booking_view(booking: Mapping[str, Any], where: ZoneInfo) -> dict[str, Any]:
+    """What the customer's and the team's pages about one booking have in common."""
     customer, host = booking["customer"], booking["host"]
     return {
         **booking,
@@ -38,14 +38,7 @@ def flattened(booking: Mapping[str, Any]) -> dict[str, Any]:
         "customer_email": customer["email"],
         "customer_zone": customer["timezone"],
         "host_name": host["name"],
-        "host_email": host.get("email", ""),
-    }
-
-
-def booking_view(booking: Mapping[str, Any], where: ZoneInfo) -> dict[str, Any]:
-    """What the customer's and the team's pages about one booking have in common."""
-    return {
-        **flattened(booking),
+        "host_email": host["email"],
         "when": When.of(booking["starts_at"], booking["ends_at"], where),
         "length": length(booking["starts_at"], booking["ends_at"]),
     }
@@ -135,15 +128,14 @@ class DayOfBookings:
 
     name: str
     relative: str
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, str]]
 
 
-def by_day(bookings: Iterable[Mapping[str, Any]], where: ZoneInfo, today: date) -> list[DayOfBookings]:
+def by_day(bookings: Iterable[Listed], where: ZoneInfo, today: date) -> list[DayOfBookings]:
     """A page of the list, in its order, under the days on which its bookings start."""
 
-    def start_day(booking: Mapping[str, Any]) -> date:
-        starts_at: datetime = booking["starts_at"]
-        return starts_at.astimezone(where).date()
+    def start_day(booking: Listed) -> date:
+        return booking.starts_at.astimezone(where).date()
 
     return [
         DayOfBookings(day_name(day), relative_day(day, today), [_row(booking, where) for booking in group])
@@ -151,10 +143,17 @@ def by_day(bookings: Iterable[Mapping[str, Any]], where: ZoneInfo, today: date) 
     ]
 
 
-def _row(booking: Mapping[str, Any], where: ZoneInfo) -> dict[str, Any]:
-    facts = flattened(booking)
-    start, end = (booking[name].astimezone(where) for name in ("starts_at", "ends_at"))
-    return {**{name: facts[name] for name in _ROW_FACTS}, "hours": f"{clock(start)}-{clock(end)}"}
+def _row(booking: Listed, where: ZoneInfo) -> dict[str, str]:
+    start, end = (at.astimezone(where) for at in (booking.starts_at, booking.ends_at))
+    return {
+        "booking_id": booking.booking_id,
+        "title": booking.title,
+        "status": booking.status,
+        "hours": f"{clock(start)}-{clock(end)}",
+        "customer_name": booking.customer.name or ERASED,
+        "customer_email": booking.customer.email,
+        "host_name": booking.host.name,
+    }
 
 
 def type_view(meeting_type: Mapping[str, Any], public_url: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 PATIENCE_S = 2.0
 _LOOK_EVERY_S = 0.01
+_ASKED = VersionedSchema()
 
 
 def min_version(parameters: Mapping[str, str]) -> int | None:
@@ -26,7 +27,7 @@ def min_version(parameters: Mapping[str, str]) -> int | None:
         Refused: malformed-query, it is no version.
     """
     asked = {"min_version": parameters.get("min_version", "")}
-    found: int | None = read(VersionedSchema, asked).get("min_version")
+    found: int | None = read(_ASKED, asked).get("min_version")
     return found
 
 
