@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from bench.people import person
 from rebook import events
 from rebook.cloudevents import Event
 from rebook.moments import format_moment
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 HOSTS = 80
 FIRST_START = datetime(2029, 1, 1, 8, tzinfo=UTC)
 _SHARE_MOVED, _SHARE_CANCELLED = 0.30, 0.15
-_FIRST_NAMES = ("Ada", "Bela", "Cyd", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivo", "Jana", "Kai", "Lea")
-_SYLLABLES = tuple(f"{consonant}{vowel}" for consonant in "bdfgklmnprstvz" for vowel in "aeiou")
 
 
 def history(count: int, within: int = 20_000, seed: int = 1) -> Iterator[Event]:
@@ -58,15 +57,6 @@ def start_of(number: int) -> datetime:
     """When the booking of that number starts: each host has a meeting every half hour of the day."""
     day, hour = divmod(number // HOSTS, 16)
     return FIRST_START + timedelta(days=day, minutes=30 * hour)
-
-
-def person(number: int) -> dict[str, str]:
-    """A customer whose last name nobody else has, as far as there are numbers below 24 million."""
-    scattered = number * 7_368_787 % len(_SYLLABLES) ** 4
-    places = [scattered // len(_SYLLABLES) ** power % len(_SYLLABLES) for power in range(4)]
-    first, last = _FIRST_NAMES[number % len(_FIRST_NAMES)], "".join(_SYLLABLES[place] for place in places)
-    email = f"{first}.{last}@example.org".lower()
-    return {"name": f"{first} {last.title()}", "email": email, "timezone": "Europe/London"}
 
 
 def host(number: int) -> dict[str, str]:

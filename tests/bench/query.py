@@ -9,7 +9,7 @@ import tempfile
 import time
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rebook.moments import use_bundled_zones
@@ -25,8 +25,9 @@ from bench.visible import delays_ms
 from servers.postgres import PostgresServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from bench.asked import Ask
     from rebook.kafka import KafkaSettings
     from servers.postgres import FreshDatabase
 
@@ -90,13 +91,19 @@ def show_queries(server: PostgresServer, sizes: list[int], calls: int, picture: 
         times_ms[question] = [ours for ours, _ in pairs]
         cells = [f"{ours:.2f} ({ours / sql:.1f})" for ours, sql in pairs]
         click.echo(f"| {question} | {' | '.join(cells)} | {pairs[-1][0] / pairs[0][0]:.2f} |")
+    show_slowest(askers[-1], sizes[-1])
     if len(sizes) > 1:
         picture.write_text(drawn(sizes, times_ms))
 
 
-def medians_ms(
-    asked: list[tuple[Callable[[], Any], Callable[[], Any]]], calls: int
-) -> list[tuple[float, float]]:
+def show_slowest(asker: Asker, size: int) -> None:
+    """Print how long the search takes that PostgreSQL does worst with: its plan may be a wrong guess."""
+    with without_logs():
+        took_ms = sorted(min(_ms(ask) for _ in range(3)) for ask in asker.searches())
+    click.echo(f"\nslowest of {len(took_ms)} searches among {size:,}: {took_ms[-1]:.1f} ms")
+
+
+def medians_ms(asked: list[tuple[Ask, Ask]], calls: int) -> list[tuple[float, float]]:
     """The medians of ours and of the bare SQL for each size."""
     took: list[tuple[list[float], list[float]]] = [([], []) for _ in asked]
     for _ in range(calls):
@@ -106,10 +113,13 @@ def medians_ms(
     return [(statistics.median(ours), statistics.median(sql)) for ours, sql in took]
 
 
-def _ms(call: Callable[[], Any]) -> float:
+def _ms(ask: Ask) -> float:
+    """How long until the answer is there; the request's log line and the like come after it and do not count."""
     began_s = time.perf_counter()
-    call()
-    return (time.perf_counter() - began_s) * 1_000
+    afterwards = ask()
+    took_s = time.perf_counter() - began_s
+    afterwards()
+    return took_s * 1_000
 
 
 def show_replay(server: PostgresServer, events: int, rounds: int) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg2
-from bench.history import HOSTS, host, person
+from bench.history import HOSTS, host
+from bench.people import person
 from bench.replay import indexes_afterwards, read_tables
 from booking_query.projector import Counts
 from rebook.moments import format_moment

@@ -48,7 +48,6 @@ _NARROWED = {
 }
 _ASKED = BookingsSchema()
 _WORDS = re.compile(r"[^\W_]{3,}")  # shorter ones the index cannot look for
-_LONG_WORDS = re.compile(r"[^\W_]{5,}")
 _LETTERS = re.compile(r".{3}(?=.{3})|.{3,}")  # the last are up to five
 _ASCENDING = "(starts_at, booking_id) > (%(after_start)s, %(after_id)s)", "starts_at, booking_id"
 _DESCENDING = "(starts_at, booking_id) < (%(after_start)s, %(after_id)s)", "starts_at DESC, booking_id DESC"
@@ -160,15 +159,15 @@ def _values(search: Search, now: datetime) -> dict[str, Any]:
 
 
 def _pattern(text: str) -> str:
-    """LIKE's pattern for the index: the letters of the text's telling words, in threes, with anything between them.
+    """LIKE's pattern for the index: the letters of the text's words, in threes, with anything between them.
 
     Whatever contains the text matches it; the index goes through the rows of the rarest of these letters, and looks
-    for each of the others in every one of them. So it is given few, and none that are in rows without number: no
-    domain, no short name beside a long one, no beginning or end of a word, and each letter once.
+    for each of the others in every one of them. So it is given each letter once, and none that are in rows without
+    number: no domain, no beginning or end of a word.
     """
     local, _, _ = text.partition("@")
-    telling = _LONG_WORDS.findall(local) or _WORDS.findall(local)
-    if not telling:
+    words = _WORDS.findall(local)
+    if not words:
         escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
         return f"%{escaped}%"
-    return f"%{'%'.join(letters for word in telling for letters in _LETTERS.findall(word))}%"
+    return f"%{'%'.join(letters for word in words for letters in _LETTERS.findall(word))}%"
