@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 CORRELATION_ID = "rebook.correlation_id"
 REFUSED = "rebook.refused"  # the code of a refusal, if the request met with one
-_OUTCOME = "rebook.outcome"  # the answer's status and how many seconds it took
+_OUTCOME = "rebook.outcome"  # the route, the answer's status and how many seconds it took
 _CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # others are anybody's to make up
 _LATENCY = Histogram(
@@ -55,7 +55,7 @@ class Middleware:
         environ[CORRELATION_ID] = correlation_id
 
         def start(status: str, headers: list[tuple[str, str]], *failure: Any) -> Callable[[bytes], object]:
-            environ[_OUTCOME] = int(status[:3]), time.perf_counter() - began_s
+            environ[_OUTCOME] = _route(environ), int(status[:3]), time.perf_counter() - began_s
             headers += self._missing(environ, headers)
             headers.append(("X-Correlation-Id", correlation_id))
             return start_response(status, headers, *failure)
@@ -70,14 +70,18 @@ class Middleware:
         return [(name, value) for name, value in wanted.items() if name.lower() not in present]
 
 
-def _tell(environ: WSGIEnvironment) -> None:
-    """Log and measure a request that has been answered, unless it is a probe's."""
+def _route(environ: WSGIEnvironment) -> str:
+    """The rule that the path was found to follow; Flask forgets it with the end of the request."""
     request = environ.get("werkzeug.request")  # not there where it could not even be read
     rule = request.url_rule if request else None
-    route = rule.rule if rule else "none"
+    return rule.rule if rule else "none"
+
+
+def _tell(environ: WSGIEnvironment) -> None:
+    """Log and measure a request that has been answered, unless it is a probe's."""
+    method, (route, status, took_s) = environ["REQUEST_METHOD"], environ[_OUTCOME]
     if route in PROBES:
         return
-    method, (status, took_s) = environ["REQUEST_METHOD"], environ[_OUTCOME]
     _LATENCY.labels(method if method in _METHODS else "other", route, status).observe(took_s)
     log.info(
         "request",

@@ -60,3 +60,13 @@ def test_a_body_is_read_whole_or_refused_and_never_cut(path, kind, frame, chunke
     for more in (1, 40_000):
         answer = sent(path, kind, frame % (longest + b"x" * more), chunked=chunked)
         assert (answer.status_code, answer.json["code"]) == (413, "body-too-large")
+
+
+def test_a_request_is_measured_under_its_route_and_no_made_up_method():
+    client = client_of("https://book.example.org")
+    for method, path in (("GET", "/fails"), ("FETCH", "/nowhere"), ("GET", "/healthz")):
+        client.open(path, method=method).close()
+    told = client.get("/metrics").text
+    assert 'http_request_seconds_count{method="GET",route="/fails",status="500"}' in told
+    assert 'http_request_seconds_count{method="other",route="none",status="404"}' in told
+    assert 'route="/healthz"' not in told

@@ -82,12 +82,6 @@ def by_link(view: F) -> F:
     return cast("F", opened)
 
 
-@blueprint.after_request
-def keep_out_of_caches(response: Response) -> Response:
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
-
-
 @blueprint.get("/bookings")
 @team_only
 @may_refuse(blueprint, "malformed-query")

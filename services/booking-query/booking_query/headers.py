@@ -23,6 +23,8 @@ _PRIVATE_PREFIXES = ("/scheduling", "/login")
 def wanted(path: str, content_type: str) -> dict[str, str]:
     """The headers of an answer unless its view has set them itself; `rebook.web` adds those of every service."""
     headers = dict(_EVERYWHERE)
+    if path.startswith("/v1/"):
+        headers["Cache-Control"] = "no-store"
     if path.startswith(("/manage/", "/v1/manage/")):
         headers |= _MANAGE_PAGES
     elif path.startswith(_PRIVATE_PREFIXES):
