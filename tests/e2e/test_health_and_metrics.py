@@ -54,9 +54,15 @@ def facts(stack: LocalStack, service: str) -> dict[str, Any]:
     return requests.get(f"{stack.url}/{service}/statusz", timeout=10).json()
 
 
+def service_metrics(stack: LocalStack, process: str, name: str) -> list[float]:
+    """The values under that name, a regular expression."""
+    told = ask(stack, process, "/metrics").text
+    return [float(value) for value in re.findall(rf"^{name} (\S+)$", told, re.MULTILINE)]
+
+
 def service_metric(stack: LocalStack, process: str, name: str) -> float:
-    (value,) = re.findall(rf"^{name} (\S+)$", ask(stack, process, "/metrics").text, re.MULTILINE)
-    return float(value)
+    (value,) = service_metrics(stack, process, name)
+    return value
 
 
 @pytest.mark.parametrize("process", SERVICES)
@@ -92,8 +98,7 @@ def test_requests_are_counted_whichever_worker_process_answered_and_asked(stack,
     )
 
     def counted() -> float:
-        told = ask(stack, "booking-query-web", "/metrics").text
-        return sum(map(float, re.findall(rf"^{count} (\S+)$", told, re.MULTILINE)))
+        return sum(service_metrics(stack, "booking-query-web", count))
 
     before = counted()
     for _ in range(20):

@@ -93,7 +93,7 @@ class Search:
         return cls(**terms, after=search._place(asked["cursor"]))
 
     def cursor_after(self, starts_at: datetime, booking_id: str) -> str:
-        place = (self._fingerprint(), starts_at, booking_id)
+        place = Place(self._fingerprint(), starts_at, UUID(booking_id))
         return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
     def _place(self, cursor: str) -> Place:

@@ -113,8 +113,4 @@ def read(schema: QuerySchema, parameters: Mapping[str, str]) -> dict[str, Any]:
     try:
         return cast("dict[str, Any]", schema.load(parameters))
     except ValidationError as error:
-        raise refused(error) from None
-
-
-def refused(error: ValidationError) -> Exception:
-    return malformed(flat(error.messages), "malformed-query")
+        raise malformed(flat(error.messages), "malformed-query") from None
