@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _RECONNECT_WITHIN_MS = 1_000  # kafka-python waits up to 30 s between two tries, long after Kafka is back
 _GONE_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.05
+_MADE_ANEW_WITHIN_S = (
+    15.0  # one that held what was erased: dropped at once, made when the relay has started again
+)
 _NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"
 
 __all__ = ["BOOKINGS", "DEAD_LETTERS", "DELIVERIES", "MEETING_TYPES", "PARTITIONS", "TEAM", "KafkaError"]
@@ -129,6 +132,14 @@ def topic_ids(client: KafkaAdminClient, topics: list[str]) -> dict[str, str]:
         for topic in described
         if topic["error_code"] == 0 and str(topic["topic_id"]) != _NO_TOPIC_ID
     }
+
+
+def topic_ids_once_made(client: KafkaAdminClient, topics: list[str]) -> dict[str, str]:
+    """The id of each topic that exists; those that are missing get the time in which their owners make them anew."""
+    patient_until_s = time.monotonic() + _MADE_ANEW_WITHIN_S
+    while len(found := topic_ids(client, topics)) < len(topics) and time.monotonic() < patient_until_s:
+        time.sleep(_LOOK_EVERY_S)
+    return found
 
 
 def ensure_topic(client: KafkaAdminClient, settings: KafkaSettings, name: str) -> str:

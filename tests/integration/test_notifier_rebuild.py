@@ -175,7 +175,8 @@ def test_who_was_erased_stays_erased_even_where_a_topic_still_knows_them(tables,
     assert story.customer not in str(known(tables, *KNOWLEDGE, "deliveries", "parked_events"))
 
 
-def test_a_rebuild_without_a_topic_is_refused_in_a_line(environment):
+def test_a_rebuild_without_a_topic_is_refused_in_a_line(environment, monkeypatch):
+    monkeypatch.setattr("rebook.kafka._MADE_ANEW_WITHIN_S", 0)
     refused = CliRunner().invoke(main, ["rebuild"], env=environment)
     assert refused.exit_code == 1
     assert refused.output.startswith("Error: There is no topic test-")

@@ -328,13 +328,35 @@ def test_the_new_tables_are_of_this_version_and_older_programs_do_not_touch_newe
         read_side.rebuild()
 
 
-def test_a_rebuild_before_the_first_migration_or_without_topics_says_what_is_missing(read_side, database):
+def test_a_rebuild_before_the_first_migration_or_without_topics_says_what_is_missing(
+    read_side, database, monkeypatch
+):
+    monkeypatch.setattr("rebook.kafka._MADE_ANEW_WITHIN_S", 0)
     read_side.delete(DELIVERIES)
-    refused = read_side.run("rebuild")
-    topic = read_side.settings.topic(DELIVERIES)
-    assert refused.stderr == f"Error: There is no topic {topic}: whoever owns it makes it and fills it.\n"
+    with pytest.raises(Hindered, match=f"no topic {read_side.settings.topic(DELIVERIES)}"):
+        read_side.rebuild()
     with pytest.raises(Hindered, match="migrate"):
         SecondSet(database("booking_query").owner_url, "rebuild")
+
+
+def test_a_topic_that_is_being_made_anew_is_waited_for(read_side):
+    read_side.send(confirmed("ada"))
+    with read_side.projecting():
+        read_side.until_read(1)
+    read_side.delete(BOOKINGS)
+    shown = []
+
+    @contextmanager
+    def owner_at_work(what, _):
+        shown.append(what)
+        if what.startswith("Waiting"):
+            read_side.create(BOOKINGS)
+            read_side.send(confirmed("ada"))
+        yield lambda _: None
+
+    read_side.rebuild(show=owner_at_work)
+    assert shown[0] == f"Waiting for {read_side.settings.topic(BOOKINGS)}"
+    assert read_side.versions() == {"ada": 1}
 
 
 def test_no_partition_is_left_behind_while_others_are_read_on(read_side):

@@ -164,7 +164,7 @@ def test_offsets_beyond_the_end_are_told_and_a_rebuild_mends_them(read_side):
 def test_a_deleted_topic_is_told_and_once_it_is_filled_again_everything_is_right(shown):
     shown.delete(BOOKINGS)
     topic = shown.settings.topic(BOOKINGS)
-    refused = shown.run("verify")
+    refused = shown.run("verify")  # gives the topic's owner the time to make it anew
     assert (refused.returncode, refused.stderr) == (
         1,
         f"Error: There is no topic {topic}: whoever owns it makes it and fills it.\n",

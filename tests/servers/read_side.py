@@ -28,6 +28,7 @@ from servers.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from booking_query.refilling import Show
     from rebook.cloudevents import Event
 
 SOON = "2030-11-05T08:30:00Z"
@@ -68,6 +69,11 @@ def the_team(site: Site) -> list[Event]:
         event(events.API_TOKEN_ISSUED, booking_id("token"), 1, token),
         event(events.MEETING_TYPE_DEFINED, TYPE, 1, site.definition()),
     ]
+
+
+def nothing_shown(_: str, __: int | None) -> Any:
+    """In the place of a progress bar."""
+    return nullcontext(lambda _: None)
 
 
 class ReadSide:
@@ -183,10 +189,12 @@ class ReadSide:
     def repair(self, name: str) -> list[str]:
         return verification.repair(self.rebuild_settings, UUID(booking_id(name)), None, nothing_shown)
 
-    def rebuild(self, from_topic: str | None = None, *, drop_unknown: bool = False) -> list[str]:
+    def rebuild(
+        self, from_topic: str | None = None, *, drop_unknown: bool = False, show: Show = nothing_shown
+    ) -> list[str]:
         said: list[str] = []
         rebuilding.rebuild(
-            self.rebuild_settings, from_topic, drop_unknown=drop_unknown, show=nothing_shown, say=said.append
+            self.rebuild_settings, from_topic, drop_unknown=drop_unknown, show=show, say=said.append
         )
         return said
 
@@ -207,11 +215,6 @@ class ReadSide:
             "KAFKA_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
             "TOPIC_PREFIX": self.settings.topic_prefix,
         }
-
-
-def nothing_shown(_: str, __: int | None) -> Any:
-    """In the place of a progress bar."""
-    return nullcontext(lambda _: None)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def _rebuild(
     show: Show,
     say: Callable[[str], None],
 ) -> None:
-    told = telling(settings, from_topic)
+    told = telling(settings, from_topic, show)
     if second.prepare(told.plan):
         say("Going on where the one before was ended.")
     with Refill(settings, second, told) as refill:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kafka import TopicPartition
-from rebook.kafka import DELIVERIES, KafkaError, admin, consumer, topic_ids
+from rebook.kafka import DELIVERIES, KafkaError, admin, consumer, topic_ids, topic_ids_once_made
 from rebook.topic_reader import read_to_end
 
 from booking_query import schema
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from kafka import KafkaConsumer
     from kafka.consumer.fetcher import ConsumerRecord
     from rebook.kafka import KafkaSettings
+
+    from booking_query.refilling import Show
 
 _PATIENCE_MS = 5_000
 _FOUND_WITHIN_S = 10.0
@@ -50,7 +52,7 @@ class Telling:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def telling(settings: KafkaSettings, from_topic: str | None) -> Telling:
+def telling(settings: KafkaSettings, from_topic: str | None, show: Show) -> Telling:
     """The topics to read.
 
     Raises:
@@ -60,6 +62,9 @@ def telling(settings: KafkaSettings, from_topic: str | None) -> Telling:
     wanted = [*live, from_topic] if from_topic else live
     with admin(settings, bootstrap_timeout_ms=_PATIENCE_MS) as client:
         ids = topic_ids(client, wanted)
+        if missing := [topic for topic in live if topic not in ids]:
+            with show(f"Waiting for {', '.join(missing)}", None):
+                ids |= topic_ids_once_made(client, missing)
     if missing := [topic for topic in wanted if topic not in ids]:
         raise Hindered(f"There is no topic {missing[0]}: whoever owns it makes it and fills it.")
     deliveries = settings.topic(DELIVERIES)

@@ -44,7 +44,10 @@ def verify(settings: RebuildSettings, from_topic: str | None, show: Show, say: C
         Hindered: it cannot be done as things are.
         KafkaError: Kafka does not answer.
     """
-    with _second_set(settings) as second, Refill(settings, second, telling(settings, from_topic)) as refill:
+    with (
+        _second_set(settings) as second,
+        Refill(settings, second, telling(settings, from_topic, show)) as refill,
+    ):
         ends = refill.read(show)
         refill.take_over()
         comparison = Comparison(second.connection, second.name, in_any_field)
@@ -73,7 +76,9 @@ def repair(settings: RebuildSettings, booking_id: UUID, from_topic: str | None, 
         return str(booking_id) in (event.subject, event.data.get("booking_id"))
 
     with _second_set(settings) as second, ExitStack() as stack:
-        refill = stack.enter_context(Refill(settings, second, telling(settings, from_topic), is_of_booking))
+        refill = stack.enter_context(
+            Refill(settings, second, telling(settings, from_topic, show), is_of_booking)
+        )
         keeper = stack.enter_context(closing(connect(settings.database_url, connect_timeout=3)))
         refill.read(show)
         rows = (BOOKINGS.only(booking_id), HISTORY.only(booking_id))

@@ -12,7 +12,7 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extras import execute_values
 from rebook import parking
-from rebook.kafka import BOOKINGS, admin, topic_ids
+from rebook.kafka import BOOKINGS, admin, topic_ids_once_made
 from rebook.operating import DISCARDED
 from rebook.problems import Refused
 from rebook.topic_reader import records_to_end
@@ -113,7 +113,7 @@ def _have_to_itself(cursor: Cursor) -> None:
 
 def _topic_id(settings: KafkaSettings, topic: str) -> str:
     with admin(settings, bootstrap_timeout_ms=_PATIENCE_MS) as client:
-        found = topic_ids(client, [topic])
+        found = topic_ids_once_made(client, [topic])
     if topic not in found:
         raise Refused(f"There is no topic {topic} yet; the relay makes and fills it.")
     return found[topic]
