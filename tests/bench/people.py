@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import unicodedata
 from bisect import bisect
 from collections.abc import Mapping
 from itertools import accumulate
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
 
     Shares = Mapping[str, float] | Iterable[str]  # of each name, or all alike
 
-_COUNTRIES = (de_DE, en_GB, en_US, es_ES, fr_FR, pl_PL)
-_SCATTER_FIRST, _SCATTER_LAST = 2_654_435_761, 2_246_822_519  # odd, so that no two numbers meet before 2**32
+_COUNTRIES = (de_DE, en_GB, en_US, es_ES, fr_FR)  # and Poland, whose last names are kept elsewhere
 
 
 class _Names:
@@ -36,15 +37,14 @@ class _Names:
         return self._names[bisect(self._until, part * self._until[-1])]
 
 
-_FIRST = _Names(country.Provider.first_names for country in _COUNTRIES)
-_LAST = _Names(country.Provider.last_names for country in _COUNTRIES)
+_FIRST = _Names(country.Provider.first_names for country in (*_COUNTRIES, pl_PL))
+_LAST = _Names([*(country.Provider.last_names for country in _COUNTRIES), pl_PL.Provider.unisex_last_names])
 
 
 def person(number: int) -> dict[str, str]:
     """The customer of that number, always the same; many share a name, few an address."""
-    first, last = (
-        names[number * scatter % 2**32 / 2**32]
-        for names, scatter in ((_FIRST, _SCATTER_FIRST), (_LAST, _SCATTER_LAST))
-    )
-    local = f"{first}.{last}{number % 100}".lower().replace(" ", "").encode("ascii", "ignore").decode()
+    chance = random.Random(number)
+    first, last = _FIRST[chance.random()], _LAST[chance.random()]
+    plain = unicodedata.normalize("NFKD", f"{first}.{last}").encode("ascii", "ignore").decode()
+    local = f"{plain}{number % 100}".lower().replace(" ", "")
     return {"name": f"{first} {last}", "email": f"{local}@example.org", "timezone": "Europe/London"}

@@ -53,6 +53,11 @@ def test_the_runtime_role_works_with_the_owners_tables(fresh: FreshDatabase):
     run(fresh.url, "DELETE FROM things")
 
 
+def test_letters_of_every_alphabet_are_letters_to_the_index_of_searches(services: Services):
+    statement = "SELECT cardinality(show_trgm('Żółć')), cardinality(show_trgm('王小明')), lower('ŻÓŁĆ')"
+    assert run(services["booking_query"].url, statement) == [(5, 4, "żółć")]
+
+
 @pytest.mark.parametrize("statement", ["DROP TABLE things", "TRUNCATE things", "CREATE TABLE others ()"])
 def test_the_runtime_role_changes_no_schema(fresh: FreshDatabase, statement: str):
     with pytest.raises(errors.InsufficientPrivilege):

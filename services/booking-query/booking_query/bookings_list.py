@@ -39,8 +39,10 @@ _BEGINNINGS = {
     "cancelled": ("true", "to"),
     None: ("true", "to"),
 }
+# The first is for the index. The second, of another collation than the index has, is compared row by row, and tells
+# PostgreSQL how few rows there may be: for each it guesses from its samples, and takes one share of the other.
 _NARROWED = {
-    "q": "searched LIKE lower(%(pattern)s) AND strpos(searched, lower(%(q)s)) > 0",
+    "q": 'searched LIKE lower(%(letters)s) AND searched COLLATE "C" LIKE lower(%(containing)s)',
     "meeting_type": "meeting_type = %(meeting_type)s",
     "host": "host = %(host)s",
     "from_": "starts_at >= %(from_)s",
@@ -49,6 +51,7 @@ _NARROWED = {
 _ASKED = BookingsSchema()
 _WORDS = re.compile(r"[^\W_]{3,}")  # shorter ones the index cannot look for
 _LETTERS = re.compile(r".{3}(?=.{3})|.{3,}")  # the last are up to five
+_WILDCARDS, _LITERALLY = re.compile(r"[\\%_]"), r"\\\g<0>"
 _ASCENDING = "(starts_at, booking_id) > (%(after_start)s, %(after_id)s)", "starts_at, booking_id"
 _DESCENDING = "(starts_at, booking_id) < (%(after_start)s, %(after_id)s)", "starts_at DESC, booking_id DESC"
 
@@ -149,7 +152,8 @@ def _values(search: Search, now: datetime) -> dict[str, Any]:
     place = search.after
     return {
         **terms,
-        "pattern": _pattern(search.q or ""),
+        "letters": _letters(search.q or ""),
+        "containing": f"%{_WILDCARDS.sub(_LITERALLY, search.q or '')}%",
         "host": (search.host or "").lower(),
         "now": now,
         "rows": search.limit + 1,
@@ -158,16 +162,12 @@ def _values(search: Search, now: datetime) -> dict[str, Any]:
     }
 
 
-def _pattern(text: str) -> str:
+def _letters(text: str) -> str:
     """LIKE's pattern for the index: the letters of the text's words, in threes, with anything between them.
 
     Whatever contains the text matches it; the index goes through the rows of the rarest of these letters, and looks
     for each of the others in every one of them. So it is given each letter once, and none that are in rows without
-    number: no domain, no beginning or end of a word.
+    number: no domain, no beginning or end of a word. Where no word is long enough, anything matches.
     """
     local, _, _ = text.partition("@")
-    words = _WORDS.findall(local)
-    if not words:
-        escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        return f"%{escaped}%"
-    return f"%{'%'.join(letters for word in words for letters in _LETTERS.findall(word))}%"
+    return f"%{'%'.join(letters for word in _WORDS.findall(local) for letters in _LETTERS.findall(word))}%"
