@@ -104,12 +104,12 @@ def show_slowest(asker: Asker, size: int) -> None:
 
 
 def medians_ms(asked: list[tuple[Ask, Ask]], calls: int) -> list[tuple[float, float]]:
-    """The medians of ours and of the bare SQL for each size."""
+    """The medians of ours and of the bare SQL for each size; they take turns at asking first."""
     took: list[tuple[list[float], list[float]]] = [([], []) for _ in asked]
-    for _ in range(calls):
-        for (ours, sql), (ours_ms, sql_ms) in zip(asked, took, strict=True):
-            ours_ms.append(_ms(ours))
-            sql_ms.append(_ms(sql))
+    for call in range(calls):
+        for pair, pair_ms in zip(asked, took, strict=True):
+            for place in (call % 2, 1 - call % 2):
+                pair_ms[place].append(_ms(pair[place]))
     return [(statistics.median(ours), statistics.median(sql)) for ours, sql in took]
 
 
