@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rebook.kafka import DEAD_LETTERS, ensure_topic, producer, topic_ids
+import structlog
+
+from rebook.kafka import DEAD_LETTERS, KafkaError, ensure_topic, producer, topic_ids
 from rebook.parking import ERROR, GAP, UNREADABLE, raw_headers
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
     from psycopg2.extensions import connection as Connection  # noqa: N812
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from rebook.kafka import KafkaSettings
 
+log = structlog.get_logger()
+
 GAP_PATIENCE_S = 3  # a gap while a topic is refilled ends by itself and is no news
 _AT_ONCE = 500
-_SEND_TIMEOUT_S = 10
+_PATIENCE_MS = 2_000  # for Kafka, and for a topic that another service drops at this moment
 
 _WORTH_TELLING = "(kind IN (%s, %s) OR kind = %s AND parked_at < now() - make_interval(secs => %s))"
 _ANY = f"SELECT EXISTS (SELECT FROM parked_events WHERE {_WORTH_TELLING})"  # noqa: S608 - a constant
@@ -36,18 +41,29 @@ _MARK = """
 
 
 def announce(connection: Connection, admin: KafkaAdminClient, settings: KafkaSettings, worker: str) -> int:
-    """Write new dead letters to the topic, each at least once; how many. They keep their keys and headers."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute(_ANY, _KINDS)
-        if cursor.fetchone() == (False,):
-            return 0
-        topic_id = _topic_id(admin, settings)
-        cursor.execute(_UNANNOUNCED, (*_KINDS, topic_id, _AT_ONCE))
-        letters = cursor.fetchall()
-        if letters:
-            _send(settings, worker, letters)
-            for letter in letters:
-                cursor.execute(_MARK, (topic_id, *letter[:3]))
+    """Write new dead letters to the topic, each at least once; how many. They keep their keys and headers.
+
+    Where Kafka does not take them they wait for the next time, and hold up nothing else.
+    """
+    try:
+        with connection, connection.cursor() as cursor:
+            return _announce(cursor, admin, settings, worker)
+    except KafkaError as error:
+        log.warning("dead letters wait to be told", error=type(error).__name__)
+        return 0
+
+
+def _announce(cursor: Cursor, admin: KafkaAdminClient, settings: KafkaSettings, worker: str) -> int:
+    cursor.execute(_ANY, _KINDS)
+    if cursor.fetchone() == (False,):
+        return 0
+    topic_id = _topic_id(admin, settings)
+    cursor.execute(_UNANNOUNCED, (*_KINDS, topic_id, _AT_ONCE))
+    letters = cursor.fetchall()
+    if letters:
+        _send(settings, worker, letters)
+        for letter in letters:
+            cursor.execute(_MARK, (topic_id, *letter[:3]))
     return len(letters)
 
 
@@ -62,12 +78,12 @@ def _topic_id(admin: KafkaAdminClient, settings: KafkaSettings) -> str:
 
 
 def _send(settings: KafkaSettings, worker: str, letters: list[tuple[Any, ...]]) -> None:
-    client = producer(settings, bootstrap_timeout_ms=2_000)
+    client = producer(settings, bootstrap_timeout_ms=_PATIENCE_MS, max_block_ms=_PATIENCE_MS)
     try:
         topic = settings.topic(DEAD_LETTERS)
         sent = [client.send(topic, **_record(worker, *letter[3:])) for letter in letters]
         for future in sent:
-            future.get(timeout=_SEND_TIMEOUT_S)
+            future.get(timeout=_PATIENCE_MS / 1000)
     finally:
         client.close(timeout=1)
 

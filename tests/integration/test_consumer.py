@@ -212,6 +212,25 @@ def test_an_event_that_cannot_be_applied_parks_its_own_stream_only(bench):
     assert bench.facts()["dead_letters"] == 1
 
 
+def test_dead_letters_whose_topic_another_service_drops_meanwhile_hold_up_nobody(bench, monkeypatch):
+    bench.create(BOOKINGS)
+    dropped = []
+
+    def after_a_drop(*settings: Any, **options: Any) -> Any:
+        if not dropped:
+            bench.delete(DEAD_LETTERS)
+            dropped.append(DEAD_LETTERS)
+        return rebook_kafka.producer(*settings, **options)
+
+    monkeypatch.setattr("rebook.dead_letters.producer", after_a_drop)
+    with bench.reading():
+        bench.send(event("a", 1, POISON))
+        until(lambda: dropped, 10)
+        bench.send(event("b", 1))
+        bench.until_versions(b=1)
+        until(lambda: list(read_to_end(bench.settings, DEAD_LETTERS)), 20)
+
+
 def test_an_event_with_what_no_index_can_hold_is_parked_like_any_other_that_cannot_be_applied(bench):
     bench.create(BOOKINGS)
 
