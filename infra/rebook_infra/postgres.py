@@ -32,10 +32,8 @@ _SOCKET_NAME = ".s.PGSQL.5432"
 _SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 103 on macOS and 107 on Linux
 
 _LOCALE = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
-_KNOW_ALL_LETTERS = (
-    "C.UTF-8",
-    "en_US.UTF-8",
-)  # pg_trgm asks the system what a letter is; systems differ in names
+# pg_trgm asks the system what a letter is, and systems name what knows all letters differently.
+_KNOW_ALL_LETTERS = ("C.UTF-8", "en_US.UTF-8")
 
 # Failing statements hold customers' data, so they stay out of the log.
 _SETTINGS = {

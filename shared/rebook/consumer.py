@@ -27,6 +27,7 @@ from rebook.assignment import TopicsChanged
 from rebook.kafka import KafkaError, KafkaSettings, admin, consumer, topic_ids
 from rebook.offsets import Overtaken
 from rebook.parking import Forget, Handle, HandleAll, VersionGap
+from rebook.pauses import next_pause_s
 from rebook.postgres import TROUBLE, connect
 from rebook.progress import Progress
 from rebook.reading import Reading
@@ -44,10 +45,6 @@ __all__ = ["Consumer", "Handle", "VersionGap", "Work"]
 
 log = structlog.get_logger()
 
-_LONGEST_PAUSE_S = 5.0
-_CALM_AFTER_S = (
-    30.0  # a session that lasted so long was no failure, and none is one that found a topic made anew
-)
 _WAIT_FOR_ALL_S = 5.0  # topics are made by several owners, and joining a group once is quicker than twice
 _LOOK_EVERY_S = 0.1
 _PATIENCE_MS = 3_000  # for one answer; a stop must not wait longer
@@ -104,10 +101,7 @@ class Consumer:
                 self._read(stop)
                 pause_s = 0.0
             except _LOST as error:
-                is_failure = time.monotonic() - began_s < _CALM_AFTER_S and not isinstance(
-                    error, TopicsChanged
-                )
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S) if pause_s and is_failure else 0.2
+                pause_s = next_pause_s(pause_s, began_s, failed=not isinstance(error, TopicsChanged))
                 log.warning("consumer starts over", error=type(error).__name__, pause_s=pause_s)
             finally:
                 self.is_connected = False

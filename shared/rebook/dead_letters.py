@@ -40,23 +40,22 @@ _MARK = """
 """
 
 
-def announce(connection: Connection, admin: KafkaAdminClient, settings: KafkaSettings, worker: str) -> int:
-    """Write new dead letters to the topic, each at least once; how many. They keep their keys and headers.
+def announce(connection: Connection, admin: KafkaAdminClient, settings: KafkaSettings, worker: str) -> None:
+    """Write new dead letters to the topic, each at least once. They keep their keys and headers.
 
     Where Kafka does not take them they wait for the next time, and hold up nothing else.
     """
     try:
         with connection, connection.cursor() as cursor:
-            return _announce(cursor, admin, settings, worker)
+            _announce(cursor, admin, settings, worker)
     except KafkaError as error:
         log.warning("dead letters wait to be told", error=type(error).__name__)
-        return 0
 
 
-def _announce(cursor: Cursor, admin: KafkaAdminClient, settings: KafkaSettings, worker: str) -> int:
+def _announce(cursor: Cursor, admin: KafkaAdminClient, settings: KafkaSettings, worker: str) -> None:
     cursor.execute(_ANY, _KINDS)
     if cursor.fetchone() == (False,):
-        return 0
+        return
     topic_id = _topic_id(admin, settings)
     cursor.execute(_UNANNOUNCED, (*_KINDS, topic_id, _AT_ONCE))
     letters = cursor.fetchall()
@@ -64,7 +63,6 @@ def _announce(cursor: Cursor, admin: KafkaAdminClient, settings: KafkaSettings, 
         _send(settings, worker, letters)
         for letter in letters:
             cursor.execute(_MARK, (topic_id, *letter[:3]))
-    return len(letters)
 
 
 def _topic_id(admin: KafkaAdminClient, settings: KafkaSettings) -> str:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 _RECONNECT_WITHIN_MS = 1_000  # kafka-python waits up to 30 s between two tries, long after Kafka is back
 _GONE_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.05
-_MADE_ANEW_WITHIN_S = (
-    15.0  # one that held what was erased: dropped at once, made when the relay has started again
-)
+_MADE_ANEW_WITHIN_S = 15.0  # after an erasure a topic is missing until its relay has started again
 _NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"
 
 __all__ = ["BOOKINGS", "DEAD_LETTERS", "DELIVERIES", "MEETING_TYPES", "PARTITIONS", "TEAM", "KafkaError"]

@@ -10,6 +10,7 @@ import structlog
 from psycopg2.extras import register_uuid
 from rebook import postgres
 from rebook.kafka import KafkaError
+from rebook.pauses import next_pause_s
 
 if TYPE_CHECKING:
     import threading
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_LONGEST_PAUSE_S = 5.0
-_CALM_AFTER_S = 30.0  # a session that lasted so long was no failure
 _LOST = (*postgres.TROUBLE, KafkaError)
 
 
@@ -45,8 +44,7 @@ def keep_at(name: str, url: str, stop: threading.Event, session: Callable[[Conne
             with closing(connect(url)) as connection:
                 session(connection)
         except _LOST as error:
-            lasted = time.monotonic() - began_s > _CALM_AFTER_S
-            pause_s = 0.2 if lasted or not pause_s else min(pause_s * 2, _LONGEST_PAUSE_S)
+            pause_s = next_pause_s(pause_s, began_s)
             log.warning("starting over", part=name, error=type(error).__name__, pause_s=pause_s)
         else:
             return

@@ -12,7 +12,7 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extras import execute_values
 from rebook import parking
-from rebook.kafka import BOOKINGS, admin, topic_ids_once_made
+from rebook.kafka import BOOKINGS, admin, topic_ids, topic_ids_once_made
 from rebook.operating import DISCARDED
 from rebook.problems import Refused
 from rebook.topic_reader import records_to_end
@@ -24,10 +24,13 @@ from notifier.taking import Taking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kafka import KafkaAdminClient
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
     from rebook.kafka import KafkaSettings
     from rebook.parking import Handle
+
+    Ask = Callable[[KafkaAdminClient, list[str]], dict[str, str]]
 
 _PATIENCE_MS = 5_000
 _WAIT = "SET LOCAL lock_timeout = '30s'"  # for letters that are on the wire, and their like
@@ -81,14 +84,14 @@ def rebuild(
         KafkaError: it cannot be read.
     """
     topic = settings.topic(BOOKINGS)
-    topic_id = _topic_id(settings, topic)
+    topic_id = _topic_id(settings, topic, topic_ids_once_made)
     with connection, connection.cursor() as cursor:
         _have_to_itself(cursor)
         for statement in _FORGET:
             cursor.execute(statement)
         taking = Taking(cursor, handle, topic_id)
         records = taking.all_of(records_to_end(settings, BOOKINGS, {}), progress)
-        if _topic_id(settings, topic) != topic_id:
+        if _topic_id(settings, topic, topic_ids) != topic_id:  # at once: others wait for these tables
             raise Refused(f"{topic} was made anew meanwhile. Try again.")
         for booking_id in taking.erased:
             parking.forget(cursor, booking_id)
@@ -111,9 +114,9 @@ def _have_to_itself(cursor: Cursor) -> None:
         raise Refused("A worker does not let go of a letter. Stop the workers, and try again.") from None
 
 
-def _topic_id(settings: KafkaSettings, topic: str) -> str:
+def _topic_id(settings: KafkaSettings, topic: str, ask: Ask) -> str:
     with admin(settings, bootstrap_timeout_ms=_PATIENCE_MS) as client:
-        found = topic_ids_once_made(client, [topic])
+        found = ask(client, [topic])
     if topic not in found:
         raise Refused(f"There is no topic {topic} yet; the relay makes and fills it.")
     return found[topic]
