@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
-from aiosmtpd.controller import Controller
 from notifier.database import connect
 from notifier.gallery import BOOKED_AT, FIRST
 from rebook_infra.ports import free_port
@@ -33,6 +32,7 @@ from servers.notifier_side import (
     row_of,
     states,
 )
+from servers.smtp import HangingUpController
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,10 +50,10 @@ class MailServerDouble:
     taken: list[tuple[str, str]] = field(default_factory=list)  # (recipient, subject)
     sources: list[bytes] = field(default_factory=list)
     sessions: int = 0
-    _controller: Controller | None = None
+    _controller: HangingUpController | None = None
 
     def start(self) -> None:
-        self._controller = Controller(self, "127.0.0.1", self.port)
+        self._controller = HangingUpController(self, "127.0.0.1", self.port)
         self._controller.start()
 
     def stop(self) -> None:

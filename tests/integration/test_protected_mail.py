@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from notifier.settings import SmtpSettings
 from rebook.settings import BadSettings, load
 from rebook_infra.ports import free_port
 from servers.notifier_side import BOOKED, booked, new_outbox, row_of
+from servers.smtp import HangingUpController
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,11 +61,11 @@ def certified(authority: trustme.CA, name: str = "127.0.0.1") -> ssl.SSLContext:
 
 @pytest.fixture
 def serve() -> Iterator[Any]:
-    running: list[Controller] = []
+    running: list[HangingUpController] = []
 
     def start(**options: Any) -> tuple[Mail, int]:
         mail = Mail()
-        controller = Controller(mail, "127.0.0.1", free_port(), **options)
+        controller = HangingUpController(mail, "127.0.0.1", free_port(), **options)
         controller.start()
         running.append(controller)
         return mail, controller.port

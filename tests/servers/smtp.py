@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import threading
@@ -10,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 from rebook_infra.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from email.message import EmailMessage
 
-    from aiosmtpd.smtp import SMTP, Envelope, Session
+    from aiosmtpd.smtp import Envelope, Session
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,36 @@ class Letter:
         return part.get_content() if part else ""
 
 
+class HangingUpController(Controller):
+    """Stops as a server that dies: nothing is left of its connections, not even of those just being made.
+
+    aiosmtpd's own leaves such to the garbage collector, whose warning would fail any later test.
+    """
+
+    def factory(self) -> SMTP:
+        self._connections.append(connection := SMTP(self.handler, **self.SMTP_kwargs))
+        return connection
+
+    def start(self) -> None:
+        self._connections: list[SMTP] = []
+        super().start()
+
+    def stop(self, no_assert: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result()
+        super().stop(no_assert)
+
+    async def _hang_up(self) -> None:
+        assert self.server
+        # Not closed yet: of what a closed server has just accepted, asyncio makes a connection that nobody closes.
+        for listening in self.server.sockets:
+            self.loop.remove_reader(listening)
+        while asyncio.all_tasks() - {asyncio.current_task()} or any(it.transport for it in self._connections):
+            for connection in self._connections:
+                if isinstance(connection.transport, asyncio.Transport):
+                    connection.transport.abort()
+            await asyncio.sleep(0)  # a turn of the loop, in which they end
+
+
 class SmtpServer:
     """Listens on the loopback interface; tests share it and look for their own addresses."""
 
@@ -52,11 +84,11 @@ class SmtpServer:
         self._letters: list[Letter] = []
         self._arrived = threading.Condition()
         self._reply: Callable[[Letter], str | None] = lambda _: None
-        self._controller: Controller | None = None
+        self._controller: HangingUpController | None = None
         self.start()
 
     def start(self) -> None:
-        self._controller = Controller(self, self.host, self.port, enable_SMTPUTF8=True)
+        self._controller = HangingUpController(self, self.host, self.port, enable_SMTPUTF8=True)
         self._controller.start()
 
     def stop(self) -> None:
