@@ -40,6 +40,11 @@ def zone_names() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones() - {"localtime", "Factory"})
 
 
+def utc_now() -> datetime:
+    """The moment it is, with UTC as its zone."""
+    return datetime.now(UTC)
+
+
 def parse_moment(text: str) -> datetime:
     """Read RFC 3339 (section 5.6) `date-time` text as aware UTC.
 

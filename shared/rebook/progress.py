@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from rebook.moments import format_moment
+from rebook.moments import format_moment, utc_now
 from rebook.parking import counts
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 SILENT_AFTER_S = 5  # a worker that says nothing for so long does not do its job
@@ -28,7 +29,7 @@ class Progress:
 
     worker: str
     instance: str = field(default_factory=lambda: str(uuid4()))
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime = field(default_factory=utc_now)
     caught_up_at: datetime | None = None
     lag_events: int = 0
     lag_s: float = 0.0

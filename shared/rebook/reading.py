@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,7 +17,7 @@ from rebook import dead_letters, parking, stale_topics
 from rebook.assignment import Assignment
 from rebook.batches import BATCH_MAX, Arrival, Batches
 from rebook.kafka import DEAD_LETTERS
-from rebook.moments import parse_moment
+from rebook.moments import parse_moment, utc_now
 
 if TYPE_CHECKING:
     import threading
@@ -136,14 +135,14 @@ class Reading:
 
     def _note_caught_up(self) -> None:
         if self._progress.caught_up_at is None:
-            self._progress.caught_up_at = datetime.now(UTC)
+            self._progress.caught_up_at = utc_now()
             log.info("caught up", worker=self._work.name)
 
     def _age_s(self) -> float:
         """How long ago the event applied last had happened."""
         if not self._batches.last_time:
             return 0.0
-        return max(0.0, (datetime.now(UTC) - parse_moment(self._batches.last_time)).total_seconds())
+        return max(0.0, (utc_now() - parse_moment(self._batches.last_time)).total_seconds())
 
     def _measure(self, parked: int, dead: int) -> None:
         worker = self._work.name

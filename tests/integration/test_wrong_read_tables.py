@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from booking_query import projection, projection_bookings
 from booking_query.cli import main as booking_query
+from booking_query.projector import Counts
 from booking_query.relations import RELATIONS
 from booking_query.second_set import Hindered
 from click.testing import CliRunner
 from rebook import events
 from rebook.kafka import BOOKINGS, TEAM
-from servers.query_side import MEMBER, event
+from servers.query_side import MEMBER, event, times
 from servers.read_side import booking_id, cancelled, confirmed, letter, moved, the_team
 from servers.waiting import until
 
@@ -99,6 +100,21 @@ def test_rows_of_the_team_that_are_wrong_are_told_and_a_rebuild_mends_them(shown
     for what in ("meeting type intro-call: definition is", "generation is 9 instead of 1", "revoked_at is"):
         assert what in told
     assert "count 2031-01-01 False: no event tells of it" in told
+    shown.rebuild()
+
+
+def test_days_that_are_folded_into_one_are_compared_as_one(shown):
+    shown.send(confirmed("past", **times("2020-01-06T09:00:00Z")), confirmed("off"), cancelled("off", 2))
+    shown.until_read(10)
+    Counts(shown.fresh.url).fold()
+    folded = shown.rows(
+        "SELECT is_cancelled, bookings FROM booking_counts WHERE ends_on = '-infinity' ORDER BY 1"
+    )
+    assert folded == [(False, 1), (True, 1)]
+    assert shown.verify() == []
+    shown.rows("UPDATE booking_counts SET bookings = 3 WHERE ends_on = '-infinity'")
+    told = ["count any True: bookings is 3 instead of 1", "count earlier False: bookings is 3 instead of 1"]
+    assert shown.verify() == told
     shown.rebuild()
 
 

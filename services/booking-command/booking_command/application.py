@@ -9,12 +9,11 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from eventsourcing.persistence import PersistenceError
-from rebook.moments import format_moment
+from rebook.moments import format_moment, utc_now
 from rebook.problems import Refused
 
 from booking_command.booking import Booking
@@ -25,6 +24,7 @@ from booking_command.store import Statement, violated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from booking_command.commands import Cancel, Confirm, Reschedule, ResendConfirmation
     from booking_command.definitions import Definition
@@ -81,7 +81,7 @@ class Receipt:
 class Bookings:
     """Every command on bookings, each answered with a receipt or a refusal."""
 
-    def __init__(self, store: EventStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, store: EventStore, now: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._now = now
         self._definitions = Definitions(store)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 import psycopg
 from email_validator import EmailNotValidError, validate_email
 from rebook import console
-from rebook.moments import format_moment
+from rebook.moments import format_moment, utc_now
 from rebook.settings import load
 
 from booking_command.erasure import Erasure, topics_are_stale, under_way
@@ -88,7 +87,7 @@ def _claims(
 
 
 def _must_be_meant(found: dict[str, list[Claim]], yes: bool) -> None:
-    now = datetime.now(UTC)
+    now = utc_now()
     for email, claims in found.items():
         upcoming = sum(claim.is_upcoming(now) for claim in claims)
         click.echo(f"{email}: {_bookings(len(claims))}, of which {upcoming} upcoming")
@@ -110,7 +109,7 @@ def _erase(erasure: Erasure, found: dict[str, list[Claim]], connection: psycopg.
 
 
 def _tell_what_stands(found: dict[str, list[Claim]]) -> None:
-    now = datetime.now(UTC)
+    now = utc_now()
     standing = [claim for claims in found.values() for claim in claims if claim.is_upcoming(now)]
     for claim in standing:
         span = f"{format_moment(claim.starts_at)} to {format_moment(claim.ends_at)}"

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import socket
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 from rebook.kafka import KafkaError, admin, producer
-from rebook.moments import parse_moment
+from rebook.moments import parse_moment, utc_now
 
 from booking_command import erasure
 from booking_command.contract import Contract
@@ -210,7 +209,7 @@ class Relay:
         return _MEASURE_EVERY_S
 
     def _age_s(self) -> float:
-        return (datetime.now(UTC) - parse_moment(self._last_time)).total_seconds() if self._last_time else 0.0
+        return (utc_now() - parse_moment(self._last_time)).total_seconds() if self._last_time else 0.0
 
     def _prune(self) -> float:
         for statement in _PRUNE:

@@ -39,16 +39,20 @@ _BEGINNINGS = {
     "cancelled": ("true", "to"),
     None: ("true", "to"),
 }
-# The first is for the index. The second, of another collation than the index has, is compared row by row, and tells
+# What an index finds is compared with what was typed, in another collation than the index has. That also tells
 # PostgreSQL how few rows there may be: for each it guesses from its samples, and takes one share of the other.
+_CONTAINS = 'searched COLLATE "C" LIKE lower(%(containing)s)'
+_BY_LETTERS = "searched LIKE lower(%(letters)s)"
+_BY_JOINTS = "word_joints(searched) @> word_joints(lower(%(q)s))"
 _NARROWED = {
-    "q": 'searched LIKE lower(%(letters)s) AND searched COLLATE "C" LIKE lower(%(containing)s)',
+    "q": _CONTAINS,
     "meeting_type": "meeting_type = %(meeting_type)s",
     "host": "host = %(host)s",
     "from_": "starts_at >= %(from_)s",
     "to": "starts_at < %(to)s",
 }
 _ASKED = BookingsSchema()
+_JOINT = re.compile(r"[^ ]{3} [^ ]{3}")  # where two words meet that are long enough for sql/0006
 _WORDS = re.compile(r"[^\W_]{3,}")  # shorter ones the index cannot look for
 _LETTERS = re.compile(r".{3}(?=.{3})|.{3,}")  # the last are up to five
 _WILDCARDS, _LITERALLY = re.compile(r"[\\%_]"), r"\\\g<0>"
@@ -142,6 +146,8 @@ def _statement(search: Search) -> str:
         beginning = after
         narrowed.pop(bound, None)
     conditions = [_CONDITIONS.get(search.filter or "", "true"), beginning, *narrowed.values()]
+    if search.q is not None:
+        conditions.append(_BY_JOINTS if _JOINT.search(search.q) else _BY_LETTERS)
     where = " AND ".join(conditions)
     # Conditions are those above; what was asked for comes in as values.
     return f"SELECT {LISTED_COLUMNS} FROM bookings WHERE {where} ORDER BY {order} LIMIT %(rows)s"  # noqa: S608

@@ -6,10 +6,12 @@ import gc
 import sys
 import time
 from contextlib import closing
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from rebook.consumer import Consumer, Work
 from rebook.kafka import BOOKINGS, DELIVERIES, MEETING_TYPES, TEAM
+from rebook.moments import utc_now
 from rebook.postgres import connect
 from rebook.serving import answer_health
 
@@ -19,6 +21,7 @@ from booking_query.projection import project, project_all
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+    from datetime import datetime
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -34,10 +37,16 @@ _COLLECT_AFTER = (
 _TURN_S = 0.0005
 _FOLD_EVERY_S = 5.0
 _FOLD_LOCK = 0x666F6C64  # "fold": two projectors never fold at once
+# Which day a booking ended on matters to nobody once that is over or it is cancelled: such days become one row.
 _FOLD = """
-    WITH changes AS (DELETE FROM booking_count_changes RETURNING ends_on, is_cancelled, change)
+    WITH over AS (
+        DELETE FROM booking_counts WHERE (is_cancelled OR ends_on < %(yesterday)s) AND ends_on > '-infinity'
+        RETURNING ends_on, is_cancelled, bookings
+    ), changes AS (DELETE FROM booking_count_changes RETURNING ends_on, is_cancelled, change)
     INSERT INTO booking_counts (ends_on, is_cancelled, bookings)
-    SELECT ends_on, is_cancelled, sum(change) FROM changes GROUP BY 1, 2
+    SELECT CASE WHEN is_cancelled OR ends_on < %(yesterday)s THEN '-infinity' ELSE ends_on END, is_cancelled,
+           sum(bookings)
+    FROM (SELECT * FROM over UNION ALL SELECT * FROM changes) AS both_kinds GROUP BY 1, 2
     ON CONFLICT (ends_on, is_cancelled) DO UPDATE SET bookings = booking_counts.bookings + excluded.bookings
 """
 
@@ -76,8 +85,9 @@ def _prepare(connection: Connection) -> None:
 class Counts:
     """Folds the changes of the bookings' counts into their sums from time to time."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, now: Callable[[], datetime] = utc_now) -> None:
         self._database_url = database_url
+        self._now = now
         self._due_at_s = time.monotonic() + _FOLD_EVERY_S
 
     def fold_when_due(self) -> None:
@@ -94,9 +104,9 @@ class Counts:
         ):
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (_FOLD_LOCK,))
             if cursor.fetchone() == (True,):
-                fold(cursor)
+                fold(cursor, self._now())
 
 
-def fold(cursor: Cursor) -> None:
-    """Fold the changes of the bookings' counts into their sums."""
-    cursor.execute(_FOLD)
+def fold(cursor: Cursor, now: datetime) -> None:
+    """Fold the changes of the bookings' counts into their sums, and days that are over into one."""
+    cursor.execute(_FOLD, {"yesterday": now.astimezone(UTC).date() - timedelta(days=1)})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from flask import current_app
+from rebook.moments import utc_now
 from rebook.problems import UnknownBooking, UnknownMeetingType
 
 from booking_query import bookings_list, slots
@@ -14,7 +14,7 @@ from booking_query.rows import BOOKING_COLUMNS, booking_of, history_entry_of, me
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date
+    from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
     from booking_query.bookings_list import Page, Search
@@ -60,14 +60,10 @@ _TOKENS = """
 """
 
 
-def _clock() -> datetime:
-    return datetime.now(UTC)
-
-
 class Queries:
     """Asks the read tables; a read with `min_version` waits for it (see `waiting`)."""
 
-    def __init__(self, database: Database, waiting: Waiting, now: Callable[[], datetime] = _clock) -> None:
+    def __init__(self, database: Database, waiting: Waiting, now: Callable[[], datetime] = utc_now) -> None:
         self.now = now
         self._database = database
         self._waiting = waiting

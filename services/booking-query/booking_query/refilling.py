@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import psycopg2
 from kafka import TopicPartition
 from rebook.events import TOPIC_OF
+from rebook.moments import utc_now
 from rebook.topic_reader import read_to_end
 from rebook.topics import BOOKINGS
 
@@ -123,7 +124,7 @@ class Refill:
             taking_over.stale_topics(cursor)
             if not self._told.has_all_letters:
                 taking_over.letters(cursor, NOTIFIER)
-            fold(cursor)
+            fold(cursor, utc_now())
 
     def overlooked(self) -> Iterator[str]:
         """Events that are of a version which this program does not know, in sentences."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
 import structlog
+from rebook.moments import utc_now
 
 from notifier import telling
 from notifier.deliveries import FAILED, PENDING, SENT, SKIPPED
@@ -22,6 +22,7 @@ from notifier.queue import Outcome, Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime, timedelta
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from notifier.smtp import MailServer
 
 log = structlog.get_logger()
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def always() -> bool:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import structlog
 from rebook.consumer import Consumer, Work
 from rebook.kafka import BOOKINGS
+from rebook.moments import utc_now
 from rebook.serving import answer_health
 
 from notifier import erasure, reminders
 from notifier.database import keep_at, prepare
 from notifier.inbox import NAME, Inbox
-from notifier.outbox import utc_now
 from notifier.reporting import Reporter
 from notifier.sending import Sending
 
