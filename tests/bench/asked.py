@@ -39,6 +39,7 @@ _SEARCHES = {
     "search, a first name": lambda customer: customer["name"].partition(" ")[0],
     "search, a last name": lambda customer: customer["name"].partition(" ")[2],
     "search, an address": lambda customer: customer["email"],
+    "search, everybody": lambda _: "example.org",
     "search, no match": lambda _: "zebedee",
 }
 _CUSTOMERS = 100  # that searches look for

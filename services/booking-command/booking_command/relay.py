@@ -113,7 +113,9 @@ class Relay:
         self._topics.drop_what_is_no_more(self._contract)
         self._topics.ensure()
         self._cursors = lease.cursors(self._topics.ids, self._contract.store_id)
-        self._producer: KafkaProducer = producer(settings, linger_ms=_LINGER_MS, batch_size=131_072)
+        self._producer: KafkaProducer = producer(
+            settings, linger_ms=_LINGER_MS, batch_size=131_072, max_block_ms=round(_SEND_TIMEOUT_S * 1_000)
+        )
         self._due = dict.fromkeys((self._renew, self._look_at_topics, self._measure, self._prune), 0.0)
         self._has_caught_up = False
         self._sent_to = min(self._cursors.values())

@@ -120,7 +120,7 @@ class _Publisher:
         self._topic = kafka.topic(DELIVERIES)
         self._producer: KafkaProducer = producer(
             kafka, bootstrap_timeout_ms=_PATIENCE_MS, delivery_timeout_ms=_SEND_TIMEOUT_S * 1000,
-            request_timeout_ms=_PATIENCE_MS,
+            request_timeout_ms=_PATIENCE_MS, max_block_ms=_SEND_TIMEOUT_S * 1000,
         )  # fmt: skip
 
     def publish(self, connection: Connection) -> int:
