@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from rebook.kafka import DEAD_LETTERS, KafkaError, ensure_topic, producer, topic_ids
+from rebook.kafka import DEAD_LETTERS, KafkaError, ensured_topic_id, producer
 from rebook.parking import ERROR, GAP, UNREADABLE, raw_headers
 
 if TYPE_CHECKING:
@@ -56,23 +56,13 @@ def _announce(cursor: Cursor, admin: KafkaAdminClient, settings: KafkaSettings, 
     cursor.execute(_ANY, _KINDS)
     if cursor.fetchone() == (False,):
         return
-    topic_id = _topic_id(admin, settings)
+    topic_id = ensured_topic_id(admin, settings, DEAD_LETTERS)
     cursor.execute(_UNANNOUNCED, (*_KINDS, topic_id, _AT_ONCE))
     letters = cursor.fetchall()
     if letters:
         _send(settings, worker, letters)
         for letter in letters:
             cursor.execute(_MARK, (topic_id, *letter[:3]))
-
-
-def _topic_id(admin: KafkaAdminClient, settings: KafkaSettings) -> str:
-    """Of the topic as it is now; it is made where it is missing."""
-    topic = settings.topic(DEAD_LETTERS)
-    found = topic_ids(admin, [topic])
-    if topic not in found:
-        ensure_topic(admin, settings, DEAD_LETTERS)
-        found = topic_ids(admin, [topic])
-    return found.get(topic, "")
 
 
 def _send(settings: KafkaSettings, worker: str, letters: list[tuple[Any, ...]]) -> None:

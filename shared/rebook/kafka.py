@@ -147,6 +147,22 @@ def ensure_topic(client: KafkaAdminClient, settings: KafkaSettings, name: str) -
     return topic
 
 
+def ensured_topic_id(client: KafkaAdminClient, settings: KafkaSettings, name: str) -> str:
+    """The id of one of our topics, which is made where it is missing. Only the topic's owner calls this.
+
+    Raises:
+        KafkaError: it is not there yet, or not there any more.
+    """
+    topic = settings.topic(name)
+    found = topic_ids(client, [topic])
+    if topic not in found:
+        ensure_topic(client, settings, name)
+        found = topic_ids(client, [topic])
+    if topic not in found:
+        raise KafkaError(f"{topic} is not there yet")
+    return found[topic]
+
+
 def create_topic(client: KafkaAdminClient, settings: KafkaSettings, topic: str, partitions: int) -> None:
     """Create a topic with the promises of ours unless one of that name is there."""
     wanted = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from rebook import stale_topics
-from rebook.kafka import DELIVERIES, KafkaError, admin, ensure_topic, producer, topic_ids
+from rebook.kafka import DELIVERIES, admin, ensured_topic_id, producer
 from rebook.topic_reader import records_to_end
 
 from notifier import delivery_events, erasure
@@ -83,17 +83,11 @@ class Reporter:
 
     def _look_at_topic(self, connection: Connection, client: KafkaAdminClient) -> str:
         """The id of the topic that is to be told."""
-        topic = self._kafka.topic(DELIVERIES)
-        found = topic_ids(client, [topic])
-        if topic not in found:
-            ensure_topic(client, self._kafka, DELIVERIES)
-            found = topic_ids(client, [topic])
-        if topic not in found:
-            raise KafkaError(f"{topic} is not there yet")
+        topic_id = ensured_topic_id(client, self._kafka, DELIVERIES)
         with connection, connection.cursor() as cursor:
-            if delivery_events.follow_topic(cursor, found[topic]):
-                log.info("telling a new deliveries topic everything", topic_id=found[topic])
-        return found[topic]
+            if delivery_events.follow_topic(cursor, topic_id):
+                log.info("telling a new deliveries topic everything", topic_id=topic_id)
+        return topic_id
 
     def _restore(self, connection: Connection, topic_id: str) -> None:
         restored = read = 0
