@@ -8,6 +8,7 @@ behind each other's fsync. Ours takes neither; a trigger takes a floor lock inst
 from __future__ import annotations
 
 import select
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from eventsourcing.persistence import InfrastructureFactory
     from eventsourcing.postgres import PostgresDatastore
@@ -59,6 +60,30 @@ class Recorder(PostgresApplicationRecorder):
         """Unlike the library's, ours asks the database nothing yet: a process starts while PostgreSQL is away."""
         PostgresRecorder.__init__(self, datastore)
         self.events_table_name = "stored_events"
+        self._alone_on: Connection[DictRow] | None = None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One transaction during which nobody else appends anything; only for a process with a single thread.
+
+        Raises:
+            PersistenceError: appends that are under way take longer than `lock_timeout`: a `race`; see `violated()`.
+        """
+        with self.datastore.get_connection() as connection, connection.transaction():
+            connection.execute("LOCK TABLE stored_events IN SHARE ROW EXCLUSIVE MODE")
+            self._alone_on = connection
+            try:
+                yield
+            finally:
+                self._alone_on = None
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection[DictRow]]:
+        if self._alone_on:
+            yield self._alone_on
+        else:
+            with self.datastore.get_connection() as connection:
+                yield connection
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], *, beside: Sequence[Statement] = (), **_: Any
@@ -72,7 +97,7 @@ class Recorder(PostgresApplicationRecorder):
         if not stored_events and not beside:
             return []
         sql, values = _together(stored_events, beside)
-        with self.datastore.get_connection() as connection:
+        with self._connection() as connection:
             cursor = connection.execute(sql, values, prepare=True)
             return [row["notification_id"] for row in cursor] if stored_events else []
 
@@ -102,11 +127,11 @@ class Recorder(PostgresApplicationRecorder):
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> Mapping[str, Any] | None:
         """One row of any table beside the events, or None."""
-        with self.datastore.get_connection() as connection:
+        with self._connection() as connection:
             return connection.execute(sql, values, prepare=True).fetchone()
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[DictRow]:
-        with self.datastore.get_connection() as connection:
+        with self._connection() as connection:
             return connection.execute(sql, values, prepare=True).fetchall()
 
 
