@@ -46,6 +46,9 @@ class Letter:
         return part.get_content() if part else ""
 
 
+_HANGS_UP_WITHIN_S = 10.0
+
+
 class HangingUpController(Controller):
     """Stops as a server that dies: nothing is left of its connections, not even of those just being made.
 
@@ -61,7 +64,8 @@ class HangingUpController(Controller):
         super().start()
 
     def stop(self, no_assert: bool = False) -> None:
-        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result()
+        if self.loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(_HANGS_UP_WITHIN_S)
         super().stop(no_assert)
 
     async def _hang_up(self) -> None:

@@ -40,7 +40,7 @@ _BEGINNINGS = {
     None: ("true", "to"),
 }
 # What an index finds is compared with what was typed, in another collation than the index has. That also tells
-# PostgreSQL how few rows there may be: for each it guesses from its samples, and takes one share of the other.
+# PostgreSQL how few rows there may be: it guesses the share of each condition from its samples, and multiplies them.
 _CONTAINS = 'searched COLLATE "C" LIKE lower(%(containing)s)'
 _BY_LETTERS = "searched LIKE lower(%(letters)s)"
 _BY_JOINTS = "word_joints(searched) @> word_joints(lower(%(q)s))"
@@ -52,7 +52,7 @@ _NARROWED = {
     "to": "starts_at < %(to)s",
 }
 _ASKED = BookingsSchema()
-_JOINT = re.compile(r"[^ ]{3} [^ ]{3}")  # where two words meet that are long enough for sql/0006
+_JOINED = re.compile(r"[^ ]{3,}(?: [^ ]{3,})+")  # words that are all long enough for the joints of sql/0006
 _WORDS = re.compile(r"[^\W_]{3,}")  # shorter ones the index cannot look for
 _LETTERS = re.compile(r".{3}(?=.{3})|.{3,}")  # the last are up to five
 _WILDCARDS, _LITERALLY = re.compile(r"[\\%_]"), r"\\\g<0>"
@@ -147,7 +147,7 @@ def _statement(search: Search) -> str:
         narrowed.pop(bound, None)
     conditions = [_CONDITIONS.get(search.filter or "", "true"), beginning, *narrowed.values()]
     if search.q is not None:
-        conditions.append(_BY_JOINTS if _JOINT.search(search.q) else _BY_LETTERS)
+        conditions.append(_BY_JOINTS if _JOINED.fullmatch(search.q) else _BY_LETTERS)
     where = " AND ".join(conditions)
     # Conditions are those above; what was asked for comes in as values.
     return f"SELECT {LISTED_COLUMNS} FROM bookings WHERE {where} ORDER BY {order} LIMIT %(rows)s"  # noqa: S608

@@ -36,15 +36,17 @@ _COLLECT_AFTER = (
 )
 _TURN_S = 0.0005
 _FOLD_EVERY_S = 5.0
+_APART = timedelta(days=366)
 _FOLD_LOCK = 0x666F6C64  # "fold": two projectors never fold at once
-# Which day a booking ended on matters to nobody once that is over or it is cancelled: such days become one row.
+# Which day a booking ended on matters to nobody once that is long over or it is cancelled: such days become one row.
+# That cannot be undone, so days stay apart for a year: a clock that runs ahead must not bury what is to come.
 _FOLD = """
     WITH over AS (
-        DELETE FROM booking_counts WHERE (is_cancelled OR ends_on < %(yesterday)s) AND ends_on > '-infinity'
+        DELETE FROM booking_counts WHERE (is_cancelled OR ends_on < %(long_over)s) AND ends_on > '-infinity'
         RETURNING ends_on, is_cancelled, bookings
     ), changes AS (DELETE FROM booking_count_changes RETURNING ends_on, is_cancelled, change)
     INSERT INTO booking_counts (ends_on, is_cancelled, bookings)
-    SELECT CASE WHEN is_cancelled OR ends_on < %(yesterday)s THEN '-infinity' ELSE ends_on END, is_cancelled,
+    SELECT CASE WHEN is_cancelled OR ends_on < %(long_over)s THEN '-infinity' ELSE ends_on END, is_cancelled,
            sum(bookings)
     FROM (SELECT * FROM over UNION ALL SELECT * FROM changes) AS both_kinds GROUP BY 1, 2
     ON CONFLICT (ends_on, is_cancelled) DO UPDATE SET bookings = booking_counts.bookings + excluded.bookings
@@ -108,5 +110,5 @@ class Counts:
 
 
 def fold(cursor: Cursor, now: datetime) -> None:
-    """Fold the changes of the bookings' counts into their sums, and days that are over into one."""
-    cursor.execute(_FOLD, {"yesterday": now.astimezone(UTC).date() - timedelta(days=1)})
+    """Fold the changes of the bookings' counts into their sums, and days that are long over into one."""
+    cursor.execute(_FOLD, {"long_over": now.astimezone(UTC).date() - _APART})

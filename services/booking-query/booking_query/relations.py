@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-# Days that one set may have folded into one, and another not yet, are compared as one.
+# Days that one set may have folded into one, and another not yet, are compared as one, and some later ones with them.
 _COUNTS = """(
-    SELECT CASE WHEN is_cancelled THEN 'any' WHEN ends_on < (now() AT TIME ZONE 'UTC')::date THEN 'earlier'
+    SELECT CASE WHEN is_cancelled THEN 'any' WHEN ends_on < current_date - 300 THEN 'earlier'
            ELSE ends_on::text END AS ends_on, is_cancelled, sum(bookings) AS bookings
     FROM (
         SELECT * FROM {schema}.booking_counts UNION ALL SELECT * FROM {schema}.booking_count_changes
