@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from aiosmtpd.smtp import Envelope, Session
 
+_HANGS_UP_WITHIN_S = 10.0
+
 
 @dataclass(frozen=True)
 class Letter:
@@ -44,9 +46,6 @@ class Letter:
     def html(self) -> str:
         part = self.message.get_body(("html",))
         return part.get_content() if part else ""
-
-
-_HANGS_UP_WITHIN_S = 10.0
 
 
 class HangingUpController(Controller):

@@ -37,7 +37,7 @@ _RENEW_EVERY_S = 1.0
 _LOOK_AT_TOPICS_EVERY_S = 1.0
 _MEASURE_EVERY_S = 1.0
 _PRUNE_EVERY_S = 60.0
-_SEND_TIMEOUT_S = 10.0
+_SEND_TIMEOUT_S = 10
 _ASK_TIMEOUT_MS = 3_000  # a broker that is gone is noticed, and its topics made anew, by starting again
 _LINGER_MS = 10  # fills batches while a backlog is sent; the flush after each batch does not wait for it
 
@@ -114,7 +114,7 @@ class Relay:
         self._topics.ensure()
         self._cursors = lease.cursors(self._topics.ids, self._contract.store_id)
         self._producer: KafkaProducer = producer(
-            settings, linger_ms=_LINGER_MS, batch_size=131_072, max_block_ms=round(_SEND_TIMEOUT_S * 1_000)
+            settings, linger_ms=_LINGER_MS, batch_size=131_072, max_block_ms=_SEND_TIMEOUT_S * 1_000
         )
         self._due = dict.fromkeys((self._renew, self._look_at_topics, self._measure, self._prune), 0.0)
         self._has_caught_up = False

@@ -6,7 +6,7 @@ import gc
 import sys
 import time
 from contextlib import closing
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rebook.consumer import Consumer, Work
@@ -110,5 +110,5 @@ class Counts:
 
 
 def fold(cursor: Cursor, now: datetime) -> None:
-    """Fold the changes of the bookings' counts into their sums, and days that are long over into one."""
-    cursor.execute(_FOLD, {"long_over": now.astimezone(UTC).date() - _APART})
+    """Fold the changes of the bookings' counts into their sums, and days that are long over (UTC) into one."""
+    cursor.execute(_FOLD, {"long_over": now.date() - _APART})
